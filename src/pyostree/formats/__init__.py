@@ -1,0 +1,1 @@
+"""Pure codecs of the OSTree formats: bytes and text in, frozen records out, no I/O."""

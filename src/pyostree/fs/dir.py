@@ -1,0 +1,469 @@
+"""`Dir`: a directory handle whose methods work on names relative to it.
+
+Names handed in are one component, or a path that the caller built itself from safe parts (such as
+``objects/ab/cdef.file``); a path from outside is walked with `Dir.walk`, which follows no links.
+Errors are `OSError` with the name of the failing call as a note, the way the reference words them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat as stat_bits
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Self
+
+_OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_OPEN_FILE = os.O_RDONLY | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_READ_CHUNK = 1 << 20
+_RANDOM_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def random_name(prefix: str) -> str:
+    """Return `prefix` followed by six random letters and digits."""
+    return prefix + "".join(secrets.choice(_RANDOM_ALPHABET) for _ in range(6))
+
+
+@contextmanager
+def system_call(call: str) -> Iterator[None]:
+    """Note `call` on an `OSError` passing through."""
+    try:
+        yield
+    except OSError as err:
+        err.add_note(call)
+        raise
+
+
+class Dir:
+    """One open directory; closed by ``with`` or `close`. `label` is for messages only."""
+
+    __slots__ = ("_fd", "label")
+
+    def __init__(self, fd: int, label: str) -> None:
+        self._fd = fd
+        self.label = label
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> Self:
+        """Open the directory at `path` (relative to the working directory, links followed)."""
+        text = os.fspath(path)
+        try:
+            return cls(os.open(text, _OPEN_DIR), text)
+        except OSError as err:
+            err.add_note(f"opendir({text})")
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Dir({self.label!r})"
+
+    def close(self) -> None:
+        """Close the handle; a second call does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def fileno(self) -> int:
+        """Return the descriptor, for modules of `fs` and for inheriting by child processes."""
+        return self._fd
+
+    # -- directories below ---------------------------------------------------------------
+
+    def open_dir(self, name: str, *, follow: bool = True) -> Dir:
+        """Open the directory `name`; with ``follow=False`` a symbolic link is refused."""
+        flags = _OPEN_DIR if follow else _OPEN_DIR | os.O_NOFOLLOW
+        try:
+            return Dir(os.open(name, flags, dir_fd=self._fd), f"{self.label}/{name}")
+        except OSError as err:
+            err.add_note(f"opendir({name})")
+            raise
+
+    def duplicate(self) -> Dir:
+        """Return an independent handle of the same directory."""
+        return Dir(os.dup(self._fd), self.label)
+
+    def walk(self, path: str) -> Dir:
+        """Open the directory at `path`, component by component, following no symbolic link.
+
+        Raises:
+            OSError: ENOENT, ENOTDIR (also for a link), or EINVAL for ``..``.
+        """
+        current = self.duplicate()
+        for part in path.split("/"):
+            if part in ("", "."):
+                continue
+            if part == "..":
+                current.close()
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+            with current:
+                current = current.open_dir(part, follow=False)
+        return current
+
+    def make_dir(self, name: str, mode: int = 0o777, *, exist_ok: bool = False) -> bool:
+        """Create a directory with `mode` minus the umask; return whether it is new."""
+        try:
+            os.mkdir(name, mode, dir_fd=self._fd)
+        except FileExistsError as err:
+            if exist_ok and self.is_dir(name):
+                return False
+            err.add_note("mkdirat")
+            raise
+        except OSError as err:
+            err.add_note("mkdirat")
+            raise
+        return True
+
+    def make_dirs(self, path: str, mode: int = 0o777) -> None:
+        """Create `path` and its parents, those that exist are left alone."""
+        done = ""
+        for part in path.split("/"):
+            done = f"{done}/{part}" if done else part
+            if part:
+                self.make_dir(done, mode, exist_ok=True)
+
+    def list(self) -> list[str]:
+        """Return the names in this directory, sorted."""
+        return sorted(os.listdir(self._fd))
+
+    def scan(self) -> Iterator[os.DirEntry[str]]:
+        """Yield the entries of this directory in directory order."""
+        # scandir moves the offset of the open file description, which duplicates share: a handle
+        # of its own lets two scans of one directory run at once.
+        fd = os.open(".", _OPEN_DIR, dir_fd=self._fd)
+        try:
+            with os.scandir(fd) as entries:
+                yield from entries
+        finally:
+            os.close(fd)
+
+    # -- looking -------------------------------------------------------------------------
+
+    def stat(self, name: str, *, follow: bool = False) -> os.stat_result:
+        """Return the status of `name` (of the link itself unless `follow`)."""
+        try:
+            return os.stat(name, dir_fd=self._fd, follow_symlinks=follow)
+        except OSError as err:
+            err.add_note(f"fstatat({name})")
+            raise
+
+    def stat_self(self) -> os.stat_result:
+        """Return the status of this directory."""
+        return os.fstat(self._fd)
+
+    def try_stat(self, name: str, *, follow: bool = False) -> os.stat_result | None:
+        """Return the status of `name`, or None when there is no such name."""
+        try:
+            return os.stat(name, dir_fd=self._fd, follow_symlinks=follow)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as err:
+            err.add_note(f"fstatat({name})")
+            raise
+
+    def exists(self, name: str) -> bool:
+        """Tell whether `name` exists, be it a dangling link."""
+        return self.try_stat(name) is not None
+
+    def is_dir(self, name: str, *, follow: bool = True) -> bool:
+        """Tell whether `name` is a directory."""
+        status = self.try_stat(name, follow=follow)
+        return status is not None and stat_bits.S_ISDIR(status.st_mode)
+
+    def is_file(self, name: str, *, follow: bool = True) -> bool:
+        """Tell whether `name` is a regular file."""
+        status = self.try_stat(name, follow=follow)
+        return status is not None and stat_bits.S_ISREG(status.st_mode)
+
+    def is_writable(self, name: str = ".") -> bool:
+        """Tell whether the real user may write to `name`."""
+        return os.access(name, os.W_OK, dir_fd=self._fd)
+
+    def statvfs(self) -> os.statvfs_result:
+        """Return the figures of the file system that holds this directory."""
+        return os.fstatvfs(self._fd)
+
+    def read_link(self, name: str) -> str:
+        """Return the target of the symbolic link `name`."""
+        try:
+            return os.readlink(name, dir_fd=self._fd)
+        except OSError as err:
+            err.add_note(f"readlinkat({name})")
+            raise
+
+    # -- reading -------------------------------------------------------------------------
+
+    def open_read(self, name: str, *, follow: bool = True) -> int:
+        """Open `name` for reading and return the descriptor, which the caller closes."""
+        flags = _OPEN_FILE if follow else _OPEN_FILE | os.O_NOFOLLOW
+        try:
+            return os.open(name, flags, dir_fd=self._fd)
+        except OSError as err:
+            err.add_note(f"openat({name})")
+            raise
+
+    def read_file(self, name: str, *, max_bytes: int | None = None, follow: bool = True) -> bytes:
+        """Return the content of `name`.
+
+        Raises:
+            OSError: EFBIG when the file has more than `max_bytes`; else what opening raises.
+        """
+        fd = self.open_read(name, follow=follow)
+        try:
+            return read_all(fd, max_bytes=max_bytes)
+        except OSError as err:
+            err.add_note(f"read({name})")
+            raise
+        finally:
+            os.close(fd)
+
+    # -- writing -------------------------------------------------------------------------
+
+    def create_file(self, name: str, data: bytes = b"", *, mode: int = 0o644) -> bool:
+        """Create `name` unless it exists; return whether it was created. Not durable."""
+        try:
+            fd = os.open(name, _NEW_FILE, mode, dir_fd=self._fd)
+        except FileExistsError:
+            return False
+        except OSError as err:
+            err.add_note(f"openat({name})")
+            raise
+        try:
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+        return True
+
+    def replace_file(
+        self, name: str, data: bytes, *, mode: int = 0o644, sync: bool = True
+    ) -> None:
+        """Give `name` new content and exactly `mode`; a crash leaves the old bytes or the new.
+
+        Args:
+            sync: whether content and name must be on the disk when this returns.
+        """
+        parent, _, _ = name.rpartition("/")
+        tmp = random_name(f"{parent}/tmp." if parent else "tmp.")
+        try:
+            fd = os.open(tmp, _NEW_FILE, 0o600, dir_fd=self._fd)
+        except OSError as err:
+            err.add_note("open(O_TMPFILE)")
+            raise
+        try:
+            try:
+                write_all(fd, data)
+                os.fchmod(fd, mode)
+                if sync:
+                    os.fsync(fd)  # content first: a rename may reach the disk before the data
+            finally:
+                os.close(fd)
+            self.rename(tmp, name)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(tmp, dir_fd=self._fd)
+            raise
+        if sync:
+            self.sync_dir(parent)
+
+    def symlink(self, target: str, name: str) -> None:
+        """Create a symbolic link."""
+        try:
+            os.symlink(target, name, dir_fd=self._fd)
+        except OSError as err:
+            err.add_note("symlinkat")
+            raise
+
+    def replace_symlink(self, target: str, name: str) -> None:
+        """Point `name` at `target` atomically, whether or not it exists."""
+        parent, _, _ = name.rpartition("/")
+        tmp = random_name(f"{parent}/tmplink." if parent else "tmplink.")
+        self.symlink(target, tmp)
+        try:
+            self.rename(tmp, name)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(tmp, dir_fd=self._fd)
+            raise
+
+    def link(self, name: str, to_dir: Dir, to_name: str) -> None:
+        """Give the file `name` a second name; a symbolic link is linked itself."""
+        os.link(
+            name, to_name, src_dir_fd=self._fd, dst_dir_fd=to_dir._fd, follow_symlinks=False
+        )
+
+    def rename(self, name: str, to_name: str, *, to_dir: Dir | None = None) -> None:
+        """Rename, replacing what is there."""
+        target = self if to_dir is None else to_dir
+        try:
+            os.rename(name, to_name, src_dir_fd=self._fd, dst_dir_fd=target._fd)
+        except OSError as err:
+            err.add_note(f"renameat({name}, {to_name})")
+            raise
+
+    def remove(self, name: str, *, missing_ok: bool = False) -> bool:
+        """Unlink a file or link; return whether there was one."""
+        try:
+            os.unlink(name, dir_fd=self._fd)
+        except FileNotFoundError as err:
+            if missing_ok:
+                return False
+            err.add_note(f"unlinkat({name})")
+            raise
+        except OSError as err:
+            err.add_note(f"unlinkat({name})")
+            raise
+        return True
+
+    def remove_dir(self, name: str) -> None:
+        """Remove an empty directory."""
+        try:
+            os.rmdir(name, dir_fd=self._fd)
+        except OSError as err:
+            err.add_note(f"unlinkat({name})")
+            raise
+
+    def remove_tree(self, name: str) -> bool:
+        """Remove `name` and, if a directory, all below it; return whether there was one.
+
+        Follows no symbolic link, uses no recursion.
+        """
+        try:
+            return self.remove(name, missing_ok=True)
+        except OSError as err:
+            if err.errno not in (errno.EISDIR, errno.EPERM) or not self.is_dir(name, follow=False):
+                raise
+        _remove_directory(self._fd, name)
+        return True
+
+    # -- metadata ------------------------------------------------------------------------
+
+    def chmod(self, name: str, mode: int) -> None:
+        """Set the permission bits of a file or directory (never of a link's target's link)."""
+        with system_call("fchmodat"):
+            os.chmod(name, mode, dir_fd=self._fd)
+
+    def chmod_self(self, mode: int) -> None:
+        """Set the permission bits of this directory."""
+        with system_call("fchmod"):
+            os.fchmod(self._fd, mode)
+
+    def chown(self, name: str, uid: int, gid: int) -> None:
+        """Set the owner, of a link itself."""
+        with system_call("fchownat"):
+            os.chown(name, uid, gid, dir_fd=self._fd, follow_symlinks=False)
+
+    def chown_self(self, uid: int, gid: int) -> None:
+        """Set the owner of this directory."""
+        with system_call("fchown"):
+            os.fchown(self._fd, uid, gid)
+
+    def touch(self, name: str = ".") -> None:
+        """Set access and modification time of `name` to now."""
+        with system_call("utimensat"):
+            os.utime(name, dir_fd=self._fd)
+
+    def set_mtime(self, name: str, mtime_ns: int) -> None:
+        """Set the modification time, keeping the access time."""
+        with system_call("utimensat"):
+            atime_ns = os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_atime_ns
+            os.utime(name, ns=(atime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
+
+    def proc_path(self, name: str = "") -> str:
+        """Return a path of `name` for calls without a ``dir_fd`` form, such as those on xattrs."""
+        return f"/proc/self/fd/{self._fd}/{name}" if name else f"/proc/self/fd/{self._fd}"
+
+    # -- durability ----------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Make the names in this directory durable."""
+        with system_call("fsync"):
+            os.fsync(self._fd)
+
+    def sync_dir(self, path: str) -> None:
+        """Make the names in the directory `path` (empty: this one) durable."""
+        if not path:
+            self.sync()
+            return
+        with self.open_dir(path) as directory:
+            directory.sync()
+
+    def sync_file(self, name: str) -> None:
+        """Make the content of `name` durable."""
+        fd = self.open_read(name, follow=False)
+        try:
+            with system_call("fsync"):
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def read_all(fd: int, *, max_bytes: int | None = None) -> bytes:
+    """Return all bytes from the current position of `fd`.
+
+    Raises:
+        OSError: EFBIG when there are more than `max_bytes`.
+    """
+    size = os.fstat(fd).st_size
+    chunks = []
+    total = 0
+    want = min(size + 1, _READ_CHUNK * 64)
+    while chunk := os.read(fd, max(want - total, _READ_CHUNK) if size else _READ_CHUNK):
+        chunks.append(chunk)
+        total += len(chunk)
+        if max_bytes is not None and total > max_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        if total == size and len(chunks) == 1 and not os.read(fd, 1):
+            return chunk
+    return b"".join(chunks)
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of `data` to `fd`; a short write (a full disk) goes on until it fails."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _remove_directory(parent_fd: int, name: str) -> None:
+    """Remove the directory tree `name`, with an explicit stack of open directories."""
+    stack = [(parent_fd, name, os.open(name, _OPEN_DIR | os.O_NOFOLLOW, dir_fd=parent_fd))]
+    try:
+        while stack:
+            above, own, fd = stack[-1]
+            with os.scandir(fd) as found:
+                entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+            below = [entry for entry, is_dir in entries if is_dir]
+            for entry, is_dir in entries:
+                if not is_dir:
+                    with suppress(FileNotFoundError):
+                        os.unlink(entry, dir_fd=fd)
+            if below:
+                child = os.open(below[0], _OPEN_DIR | os.O_NOFOLLOW, dir_fd=fd)
+                stack.append((fd, below[0], child))
+                continue
+            os.close(fd)
+            stack.pop()
+            with suppress(FileNotFoundError):
+                os.rmdir(own, dir_fd=above)
+    except OSError as err:
+        err.add_note(f"unlinkat({name})")
+        raise
+    finally:
+        for _, _, fd in stack:
+            os.close(fd)

@@ -1,0 +1,138 @@
+"""System calls that `os` does not offer: syncfs, renameat2, FICLONE, immutable bit, freeze and thaw."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+from functools import cache
+
+from pyostree.fs.dir import Dir, write_all
+
+_RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
+_FICLONE = 0x40049409
+_FS_IOC_GETFLAGS = 0x80086601
+_FS_IOC_SETFLAGS = 0x40086602
+_FS_IMMUTABLE_FL = 0x10
+_FIFREEZE = 0xC0045877
+_FITHAW = 0xC0045878
+_COPY_CHUNK = 1 << 20
+# A file system without the operation answers with one of these; others are real failures.
+_NO_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EBADF)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _fail(call: str) -> None:
+    code = ctypes.get_errno()
+    err = OSError(code, os.strerror(code))
+    err.add_note(call)
+    raise err
+
+
+def syncfs(directory: Dir) -> None:
+    """Write all dirty data of the file system that holds `directory` to the disk."""
+    if _libc().syncfs(directory.fileno()) != 0:
+        _fail("syncfs")
+
+
+def rename_noreplace(source: Dir, name: str, target: Dir, to_name: str) -> bool:
+    """Rename unless `to_name` exists; return whether it was renamed."""
+    result = _libc().renameat2(
+        source.fileno(),
+        os.fsencode(name),
+        target.fileno(),
+        os.fsencode(to_name),
+        _RENAME_NOREPLACE,
+    )
+    if result == 0:
+        return True
+    code = ctypes.get_errno()
+    if code == errno.EEXIST:
+        return False
+    if code in (errno.EINVAL, errno.ENOSYS):  # a file system without the flag
+        try:
+            source.link(name, target, to_name)
+        except FileExistsError:
+            return False
+        source.remove(name)
+        return True
+    err = OSError(code, os.strerror(code))
+    err.add_note(f"renameat({name}, {to_name})")
+    raise err
+
+
+def rename_exchange(directory: Dir, one: str, other: str) -> None:
+    """Swap two names atomically."""
+    args = (directory.fileno(), os.fsencode(one), directory.fileno(), os.fsencode(other))
+    if _libc().renameat2(*args, _RENAME_EXCHANGE) != 0:
+        _fail(f"renameat2({one}, {other})")
+
+
+def clone_file(source_fd: int, target_fd: int) -> bool:
+    """Let `target_fd` share the blocks of `source_fd`; return False where that is unsupported."""
+    try:
+        fcntl.ioctl(target_fd, _FICLONE, source_fd)
+    except OSError as err:
+        if err.errno in _NO_CLONE:
+            return False
+        raise
+    return True
+
+
+def copy_content(source_fd: int, target_fd: int) -> None:
+    """Copy all bytes from the current position of `source_fd` to `target_fd`, sharing if possible."""
+    if clone_file(source_fd, target_fd):
+        return
+    try:
+        while os.copy_file_range(source_fd, target_fd, 1 << 30):
+            pass
+    except OSError as err:
+        if err.errno not in (*_NO_CLONE, errno.EPERM):
+            raise
+    while chunk := os.read(source_fd, _COPY_CHUNK):
+        write_all(target_fd, chunk)
+
+
+def is_immutable(directory: Dir) -> bool:
+    """Tell whether the directory has the immutable bit; False where there is no such bit."""
+    try:
+        raw = fcntl.ioctl(directory.fileno(), _FS_IOC_GETFLAGS, struct.pack("l", 0))
+    except OSError as err:
+        if err.errno in (errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS):
+            return False
+        raise
+    flags: int = struct.unpack("l", raw)[0]
+    return bool(flags & _FS_IMMUTABLE_FL)
+
+
+def set_immutable(directory: Dir, immutable: bool) -> bool:
+    """Set or clear the immutable bit; return False where unsupported or not permitted."""
+    fd = directory.fileno()
+    try:
+        raw = fcntl.ioctl(fd, _FS_IOC_GETFLAGS, struct.pack("l", 0))
+        flags: int = struct.unpack("l", raw)[0]
+        wanted = flags | _FS_IMMUTABLE_FL if immutable else flags & ~_FS_IMMUTABLE_FL
+        if wanted != flags:
+            fcntl.ioctl(fd, _FS_IOC_SETFLAGS, struct.pack("l", wanted))
+    except OSError as err:
+        if err.errno in (errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM):
+            return False
+        raise
+    return True
+
+
+def freeze(directory: Dir) -> None:
+    """Freeze the file system of `directory` so that its journal is flushed (needs privilege)."""
+    fcntl.ioctl(directory.fileno(), _FIFREEZE, 0)
+
+
+def thaw(directory: Dir) -> None:
+    """Undo `freeze`."""
+    fcntl.ioctl(directory.fileno(), _FITHAW, 0)

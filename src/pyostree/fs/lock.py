@@ -1,0 +1,66 @@
+"""Open-file-description locks, the kind the reference takes: they exclude it and die with the descriptor.
+
+``flock`` would not exclude them, and classic record locks vanish when any descriptor of the file is
+closed anywhere in the process.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+
+from pyostree.fs.dir import Dir
+
+_F_OFD_SETLK = 37
+_F_OFD_SETLKW = 38
+# struct flock on Linux with 64-bit offsets: type, whence, start, length, pid.
+_FLOCK = struct.Struct("hhqqi4x")
+
+
+def open_lock_file(directory: Dir, name: str, mode: int) -> int:
+    """Open (and create) a lock file; the caller closes the descriptor, which drops its lock."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(name, flags, mode, dir_fd=directory.fileno())
+    except OSError as err:
+        err.add_note(f"openat({name})")
+        raise
+
+
+def try_lock(fd: int, *, exclusive: bool) -> bool:
+    """Take or convert the lock without waiting; return whether it was obtained."""
+    kind = fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK
+    try:
+        _set(fd, _F_OFD_SETLK, kind)
+    except OSError as err:
+        if err.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def wait_lock(fd: int, *, exclusive: bool) -> None:
+    """Take or convert the lock, waiting as long as it takes."""
+    _set(fd, _F_OFD_SETLKW, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK)
+
+
+def unlock(fd: int) -> None:
+    """Drop the lock."""
+    _set(fd, _F_OFD_SETLK, fcntl.F_UNLCK)
+
+
+def _set(fd: int, command: int, kind: int) -> None:
+    try:
+        fcntl.fcntl(fd, command, _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0))
+    except OSError as err:
+        if err.errno != errno.EINVAL:
+            raise
+        # A kernel or file system without these locks: flock is the reference's fallback too.
+        operation = {
+            fcntl.F_RDLCK: fcntl.LOCK_SH,
+            fcntl.F_WRLCK: fcntl.LOCK_EX,
+            fcntl.F_UNLCK: fcntl.LOCK_UN,
+        }[kind]
+        fcntl.flock(fd, operation if command == _F_OFD_SETLKW else operation | fcntl.LOCK_NB)
