@@ -6,7 +6,7 @@ PYTHON ?= python3
 JOBS ?= 2
 
 # What the tests need beside Python: the reference implementation, its test suite, and tools of both.
-TEST_PACKAGES := ostree ostree-tests attr cpio fuse3 gnupg strace zstd nginx-light
+TEST_PACKAGES := ostree ostree-tests attr cpio fuse3 gnupg parallel strace zstd nginx-light
 BENCH_PACKAGES := ostree mmdebstrap nginx-light
 DEMO_PACKAGES := cpio dpkg iproute2 util-linux
 
@@ -57,12 +57,12 @@ unit: $(VENV)/.dev $(APT_TEST)
 	$(BIN)/pytest -m serial $(ARGS)
 
 conformance-gate: $(VENV)/.dev $(APT_TEST)
-	$(BIN)/python tests/conformance/run.py --jobs $(JOBS) --listed
+	$(BIN)/python -m tests.conformance --jobs $(JOBS) --listed
 
 test: lint unit conformance-gate
 
 conformance: $(VENV)/.dev $(APT_TEST)
-	$(BIN)/python tests/conformance/run.py --jobs $(JOBS) --all $(ARGS)
+	$(BIN)/python -m tests.conformance --jobs $(JOBS) --all $(ARGS)
 
 bench: $(VENV)/.dev $(APT_BENCH)
 	$(BIN)/python -m bench $(ARGS)

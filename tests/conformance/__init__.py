@@ -1,0 +1,1 @@
+"""Runs the reference's installed test suite against an ``ostree`` command."""
