@@ -1,0 +1,63 @@
+"""The usage texts, in the layout of GLib's option parser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyostree.cli.options import Option
+from pyostree.cli.registry import Group
+
+_HELP = Option("help", "h", "flag", help="Show this text")
+_GAP = 5  # columns between the longest option and the descriptions
+_HANDMADE_WIDTH = 17
+
+
+def command_usage(name: str, parameters: str, description: str, options: Sequence[Option]) -> str:
+    """Return the usage text of a command.
+
+    Args:
+        name: program and command as typed, such as ``ostree remote add``.
+        parameters: what the usage line says about positionals.
+        description: one line.
+        options: in the order of the list.
+    """
+    return _usage(name, parameters, [description, ""], options)
+
+
+def group_usage(name: str, group: Group, options: Sequence[Option]) -> str:
+    """Return the usage text of a group of commands, or of the whole program."""
+    if group.is_handmade:
+        return _handmade_usage(name, group)
+    words = name.split(" ", 1)
+    title = f'Builtin "{words[1]}" Commands:' if group.name else "Builtin Commands:"
+    summary = [group.description, ""] if group.description else []
+    return _usage(
+        name, group.parameters, [*summary, title, *_listing(group, group.width), ""], options
+    )
+
+
+def _usage(name: str, parameters: str, middle: list[str], options: Sequence[Option]) -> str:
+    rows = [(_label(option), option.help) for option in (_HELP, *options) if not option.hidden]
+    width = max(len(label) for label, _ in rows) + _GAP
+    lines = [f"  {label:<{width}}{description}".rstrip() for label, description in rows]
+    line = f"  {name} [OPTION…] {parameters}".rstrip()
+    head = ["Usage:", line, "", *middle, "Help Options:", lines[0], "", "Application Options:"]
+    return "\n".join([*head, *lines[1:], "", ""])
+
+
+def _handmade_usage(name: str, group: Group) -> str:
+    title = f'Builtin "{group.name}" Commands:'
+    head = ["Usage:", f"  {name} [OPTION...] {group.parameters}", "", title]
+    return "\n".join([*head, *_listing(group, _HANDMADE_WIDTH), "", ""])
+
+
+def _listing(group: Group, width: int) -> list[str]:
+    return [
+        f"  {entry.name:<{width}}{entry.description}" for entry in group.entries if not entry.hidden
+    ]
+
+
+def _label(option: Option) -> str:
+    short = f"-{option.short}, " if option.short else ""
+    value = f"={option.metavar}" if option.metavar else ""
+    return f"{short}--{option.name}{value}"

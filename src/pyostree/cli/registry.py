@@ -1,0 +1,101 @@
+"""The table of commands: adding one is adding a line here and its module.
+
+Descriptions stand here, so that a listing imports no command module. Entries are listed in this
+order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A command; `module` is its module's name inside this package."""
+
+    name: str
+    module: str
+    description: str
+    hidden: bool = False
+
+
+class Group(NamedTuple):
+    """Commands that share a first word.
+
+    Attributes:
+        width: columns of a command's name in the listing.
+        is_admin: works on a sysroot, so its commands' common options differ.
+        is_handmade: ``static-delta``, which has a shorter usage text and knows only ``--help``.
+    """
+
+    name: str
+    description: str
+    entries: tuple[Command | Group, ...]
+    parameters: str = "COMMAND"
+    width: int = 18
+    hidden: bool = False
+    is_admin: bool = False
+    is_handmade: bool = False
+
+    def find(self, name: str) -> Command | Group | None:
+        """Return the entry called `name`, hidden ones too."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+
+_ADMIN = Group(
+    "admin",
+    "Manage deployments on a host or a device's disk",
+    parameters="--print-current-dir|COMMAND",
+    width=25,
+    is_admin=True,
+    entries=(
+        Command("cleanup", "admin_cleanup", "Remove what no deployment uses any more"),
+        Command("deploy", "admin_deploy", "Make a revision the default deployment"),
+        Command("init-fs", "admin_init_fs", "Prepare an empty root file system"),
+        Command("os-init", "admin_os_init", "Create a stateroot"),
+        Command("stateroot-init", "admin_os_init", "Create a stateroot"),
+        Command("set-origin", "admin_set_origin", "Change the remote and branch of a deployment"),
+        Command("status", "admin_status", "List the deployments"),
+        Command("undeploy", "admin_undeploy", "Remove a deployment"),
+    ),
+)
+
+_REMOTE = Group(
+    "remote",
+    "Configure remotes and ask them what they have",
+    entries=(
+        Command("add", "remote_add", "Configure a new remote"),
+        Command("delete", "remote_delete", "Remove a remote's configuration"),
+        Command("show-url", "remote_show_url", "Print the URL of a remote"),
+        Command("list", "remote_list", "List the configured remotes"),
+        Command("refs", "remote_refs", "List the refs that a remote offers"),
+        Command("summary", "remote_summary", "Show the summary that a remote publishes"),
+    ),
+)
+
+TOP = Group(
+    "",
+    "",
+    entries=(
+        _ADMIN,
+        Command("cat", "cat", "Write files of a commit to standard output"),
+        Command("checkout", "checkout", "Write a commit's tree into a directory"),
+        Command("checksum", "checksum", "Print the checksum of a file or directory"),
+        Command("commit", "commit", "Store a new commit"),
+        Command("config", "config", "Read or change the repository's configuration"),
+        Command("diff", "diff", "List what differs between two revisions or directories"),
+        Command("fsck", "fsck", "Verify that the repository is intact"),
+        Command("init", "init", "Create an empty repository"),
+        Command("log", "log", "Show the history of a revision"),
+        Command("ls", "ls", "List the files of a commit"),
+        Command("prune", "prune", "Remove objects that nothing refers to"),
+        Command("pull-local", "pull_local", "Copy commits from another local repository"),
+        Command("pull", "pull", "Download commits from a remote"),
+        Command("refs", "refs", "List, create or delete refs"),
+        _REMOTE,
+        Command("reset", "reset", "Point a ref to an earlier commit of its history"),
+        Command("rev-parse", "rev_parse", "Print the checksum that a revision names"),
+        Command("show", "show", "Show a commit or another metadata object"),
+        Command("summary", "summary", "Show or regenerate the summary"),
+        Command("trivial-httpd", "trivial_httpd", "Serve a directory over HTTP", hidden=True),
+    ),
+)

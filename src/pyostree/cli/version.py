@@ -1,0 +1,15 @@
+"""The text of ``ostree --version``."""
+
+from __future__ import annotations
+
+_COMPATIBLE_VERSION = "2026.5"  # the release of the reference whose behaviour we follow
+
+# The reference's words for optional parts; scripts grep for them, so a word stands here only when
+# the part works in this build.
+_FEATURES = ("inode64", "libcurl", "release")
+
+
+def version_text() -> str:
+    """Return the version block, which is valid YAML."""
+    features = "".join(f"  - {feature}\n" for feature in _FEATURES)
+    return f"libostree:\n Version: '{_COMPATIBLE_VERSION}'\n Features:\n{features}"
