@@ -8,6 +8,8 @@ from pyostree.formats.gvariant.byteswap import byteswap
 from pyostree.formats.gvariant.decode import ByteOrder, decode
 from pyostree.formats.gvariant.encode import encode
 from pyostree.formats.gvariant.normal import check_normal, is_normal
+from pyostree.formats.gvariant.text_format import format_text
+from pyostree.formats.gvariant.text_parse import parse_text
 from pyostree.formats.gvariant.types import (
     check_type_string,
     is_type_string,
@@ -25,8 +27,10 @@ __all__ = [
     "check_type_string",
     "decode",
     "encode",
+    "format_text",
     "is_normal",
     "is_type_string",
     "lookup",
+    "parse_text",
     "split_type",
 ]
