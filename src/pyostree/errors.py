@@ -2,8 +2,8 @@
 
 A message uses the reference's words where it has any. The steps on the way (``opening repo``) are
 notes on the exception, added by `doing`; a caller that prints an error joins them with ``: ``.
-Errors of system calls stay `OSError`, so that ``except FileNotFoundError`` works; `fs` adds the name
-of the call as a note.
+Errors of system calls stay `OSError`, so that ``except FileNotFoundError`` works; `fs` adds the
+name of the call as a note.
 """
 
 from __future__ import annotations

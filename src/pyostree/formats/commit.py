@@ -101,7 +101,9 @@ def decode_commit(data: bytes) -> Commit:
 
 def _checksum(what: str, raw: bytes) -> Checksum:
     if len(raw) != 32:
-        raise FormatError(f"Invalid commit {what}: Invalid checksum of length {len(raw)} expected 32")
+        raise FormatError(
+            f"Invalid commit {what}: Invalid checksum of length {len(raw)} expected 32"
+        )
     return checksum_from_variant(raw)
 
 

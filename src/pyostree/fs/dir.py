@@ -250,9 +250,7 @@ class Dir:
             os.close(fd)
         return True
 
-    def replace_file(
-        self, name: str, data: bytes, *, mode: int = 0o644, sync: bool = True
-    ) -> None:
+    def replace_file(self, name: str, data: bytes, *, mode: int = 0o644, sync: bool = True) -> None:
         """Give `name` new content and exactly `mode`; a crash leaves the old bytes or the new.
 
         Args:
@@ -303,9 +301,7 @@ class Dir:
 
     def link(self, name: str, to_dir: Dir, to_name: str) -> None:
         """Give the file `name` a second name; a symbolic link is linked itself."""
-        os.link(
-            name, to_name, src_dir_fd=self._fd, dst_dir_fd=to_dir._fd, follow_symlinks=False
-        )
+        os.link(name, to_name, src_dir_fd=self._fd, dst_dir_fd=to_dir._fd, follow_symlinks=False)
 
     def rename(self, name: str, to_name: str, *, to_dir: Dir | None = None) -> None:
         """Rename, replacing what is there."""

@@ -1,4 +1,4 @@
-"""System calls that `os` does not offer: syncfs, renameat2, FICLONE, immutable bit, freeze and thaw."""
+"""System calls that `os` lacks: syncfs, renameat2, FICLONE, immutable bit, freeze and thaw."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def clone_file(source_fd: int, target_fd: int) -> bool:
 
 
 def copy_content(source_fd: int, target_fd: int) -> None:
-    """Copy all bytes from the current position of `source_fd` to `target_fd`, sharing if possible."""
+    """Copy what is left in `source_fd` to `target_fd`, sharing blocks if possible."""
     if clone_file(source_fd, target_fd):
         return
     try:

@@ -1,4 +1,4 @@
-"""Open-file-description locks, the kind the reference takes: they exclude it and die with the descriptor.
+"""Open-file-description locks: what the reference takes, so that both exclude each other.
 
 ``flock`` would not exclude them, and classic record locks vanish when any descriptor of the file is
 closed anywhere in the process.
@@ -19,36 +19,43 @@ _F_OFD_SETLKW = 38
 _FLOCK = struct.Struct("hhqqi4x")
 
 
-def open_lock_file(directory: Dir, name: str, mode: int) -> int:
-    """Open (and create) a lock file; the caller closes the descriptor, which drops its lock."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        return os.open(name, flags, mode, dir_fd=directory.fileno())
-    except OSError as err:
-        err.add_note(f"openat({name})")
-        raise
+class LockFile:
+    """An open lock file; closing it drops its lock."""
 
+    __slots__ = ("_fd",)
 
-def try_lock(fd: int, *, exclusive: bool) -> bool:
-    """Take or convert the lock without waiting; return whether it was obtained."""
-    kind = fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK
-    try:
-        _set(fd, _F_OFD_SETLK, kind)
-    except OSError as err:
-        if err.errno in (errno.EAGAIN, errno.EACCES):
-            return False
-        raise
-    return True
+    def __init__(self, directory: Dir, name: str, mode: int) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._fd = os.open(name, flags, mode, dir_fd=directory.fileno())
+        except OSError as err:
+            err.add_note(f"openat({name})")
+            raise
 
+    def try_lock(self, *, exclusive: bool) -> bool:
+        """Take or convert the lock without waiting; return whether it was obtained."""
+        kind = fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK
+        try:
+            _set(self._fd, _F_OFD_SETLK, kind)
+        except OSError as err:
+            if err.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            raise
+        return True
 
-def wait_lock(fd: int, *, exclusive: bool) -> None:
-    """Take or convert the lock, waiting as long as it takes."""
-    _set(fd, _F_OFD_SETLKW, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK)
+    def wait_lock(self, *, exclusive: bool) -> None:
+        """Take or convert the lock, waiting as long as it takes."""
+        _set(self._fd, _F_OFD_SETLKW, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK)
 
+    def is_file(self, status: os.stat_result | None) -> bool:
+        """Tell whether `status` is that of this very file."""
+        return status is not None and status.st_ino == os.fstat(self._fd).st_ino
 
-def unlock(fd: int) -> None:
-    """Drop the lock."""
-    _set(fd, _F_OFD_SETLK, fcntl.F_UNLCK)
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def _set(fd: int, command: int, kind: int) -> None:

@@ -1,0 +1,85 @@
+"""`InputFile`: an open file to read from, with its status and xattrs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from pyostree.fs.dir import Dir, read_all
+from pyostree.fs.xattr import Xattrs, read_fd_xattr, read_fd_xattrs
+
+CHUNK_BYTES = 1 << 20
+
+
+class InputFile:
+    """Owns one descriptor; closed by ``with`` or `close`."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    @classmethod
+    def open(cls, directory: Dir, name: str) -> Self:
+        """Open the regular file `name`; ELOOP means that it is a symbolic link."""
+        return cls(directory.open_read(name, follow=False))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the descriptor; a second call does nothing."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def status(self) -> os.stat_result:
+        """Return the file's status."""
+        return os.fstat(self.fd)
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes from the current position; none at the end."""
+        return os.read(self.fd, size)
+
+    def read_exactly(self, size: int) -> bytes:
+        """Return `size` bytes from the current position, fewer only at the end of the file."""
+        data = os.read(self.fd, size)
+        if len(data) == size:
+            return data
+        parts = [data]
+        left = size - len(data)
+        while left and (more := os.read(self.fd, left)):
+            parts.append(more)
+            left -= len(more)
+        return b"".join(parts)
+
+    def read_rest(self, *, max_bytes: int | None = None) -> bytes:
+        """Return all bytes from the current position (see `fs.dir.read_all`)."""
+        return read_all(self.fd, max_bytes=max_bytes)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what is left, in chunks of at most 1 MiB."""
+        while chunk := os.read(self.fd, CHUNK_BYTES):
+            yield chunk
+
+    def rewind(self, position: int = 0) -> None:
+        """Go on reading at `position`."""
+        os.lseek(self.fd, position, os.SEEK_SET)
+
+    def xattrs(self) -> Xattrs:
+        """Return all xattrs."""
+        return read_fd_xattrs(self.fd)
+
+    def xattr(self, name: str) -> bytes | None:
+        """Return one xattr, or None."""
+        return read_fd_xattr(self.fd, name)

@@ -1,0 +1,132 @@
+"""Files without a name until they are whole: written, then linked to their name in one step."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from pyostree.fs.dir import Dir, random_name, write_all
+
+_UNNAMED = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
+_NAMED = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+# File systems without unnamed files answer with one of these.
+_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.ENOENT)
+
+
+class TempFile:
+    """A new file in `directory`, mode 0600, that vanishes unless it is linked.
+
+    Use as a context manager. `fd` is open for reading and writing.
+    """
+
+    __slots__ = ("_directory", "_name", "fd")
+
+    def __init__(self, directory: Dir) -> None:
+        self._directory = directory
+        self._name: str | None = None
+        try:
+            self.fd = os.open(".", _UNNAMED, 0o600, dir_fd=directory.fileno())
+        except OSError as err:
+            if err.errno not in _NO_TMPFILE:
+                err.add_note("open(O_TMPFILE)")
+                raise
+            self._name = random_name("tmp.")
+            self.fd = os.open(self._name, _NAMED, 0o600, dir_fd=directory.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; without a link it is gone."""
+        fd, self.fd = self.fd, -1
+        if fd < 0:
+            return
+        os.close(fd)
+        if self._name is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(self._name, dir_fd=self._directory.fileno())
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append `data`."""
+        try:
+            write_all(self.fd, data)
+        except OSError as err:
+            err.add_note("write")
+            raise
+
+    def set_owner(self, uid: int, gid: int) -> None:
+        """Set the owner."""
+        try:
+            os.fchown(self.fd, uid, gid)
+        except OSError as err:
+            err.add_note("fchown")
+            raise
+
+    def set_mode(self, mode: int) -> None:
+        """Set the permission bits exactly."""
+        try:
+            os.fchmod(self.fd, mode)
+        except OSError as err:
+            err.add_note("fchmod")
+            raise
+
+    def set_times_ns(self, atime_ns: int, mtime_ns: int) -> None:
+        """Set access and modification time."""
+        os.utime(self.fd, ns=(atime_ns, mtime_ns))
+
+    def sync(self) -> None:
+        """Make the content durable."""
+        os.fsync(self.fd)
+
+    def link(self, directory: Dir, name: str) -> bool:
+        """Give the file its name, creating ``XX/`` in front of it; return False if it exists."""
+        try:
+            self._link(directory, name)
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            directory.make_dir(name.rpartition("/")[0], exist_ok=True)
+            return self.link(directory, name)
+        except OSError as err:
+            err.add_note(f"linkat({name})")
+            raise
+        return True
+
+    def link_replacing(self, directory: Dir, name: str) -> None:
+        """Give the file its name in place of whatever has it."""
+        if self.link(directory, name):
+            return
+        parent, _, _ = name.rpartition("/")
+        tmp = random_name(f"{parent}/tmp." if parent else "tmp.")
+        self._link(directory, tmp)
+        try:
+            directory.rename(tmp, name)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(tmp, dir_fd=directory.fileno())
+            raise
+
+    def _link(self, directory: Dir, name: str) -> None:
+        if self._name is None:
+            source, source_fd = f"/proc/self/fd/{self.fd}", directory.fileno()
+        else:
+            source, source_fd = self._name, self._directory.fileno()
+        # follow_symlinks alone would not be passed on to the kernel; with src_dir_fd it is.
+        os.link(
+            source,
+            name,
+            src_dir_fd=source_fd,
+            dst_dir_fd=directory.fileno(),
+            follow_symlinks=self._name is None,
+        )

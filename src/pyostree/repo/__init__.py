@@ -1,0 +1,1 @@
+"""The local repository: configuration, refs, object store, transactions, commits, checkouts."""

@@ -1,0 +1,52 @@
+"""The minimum of free space: content that would go below it is refused before it is written."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from pyostree.errors import FreeSpaceError
+from pyostree.formats.sizes import format_size
+from pyostree.fs.dir import Dir
+from pyostree.repo.config import RepoConfig
+
+
+class FreeSpace:
+    """Budget of blocks for one transaction; used from several threads."""
+
+    def __init__(self, directory: Dir, config: RepoConfig) -> None:
+        figures = directory.statvfs()
+        self._block_bytes = figures.f_bsize
+        if config.min_free_bytes is not None:
+            reserved = config.min_free_bytes
+            self._rule = f"min-free-space-size {reserved >> 20}MB"
+        else:
+            reserved = figures.f_frsize * figures.f_blocks * config.min_free_percent // 100
+            self._rule = f"min-free-space-percent '{config.min_free_percent}%'"
+        self._is_limited = reserved > 0
+        free = figures.f_bfree if os.geteuid() == 0 else figures.f_bavail
+        self._blocks = max(free - reserved // figures.f_bsize, 0)
+        self._lock = threading.Lock()
+        self.is_exceeded = False
+
+    def take(self, size_bytes: int) -> None:
+        """Count content in.
+
+        Raises:
+            FreeSpaceError: it does not fit.
+        """
+        if not self._is_limited:
+            return
+        wanted = size_bytes // self._block_bytes + 1
+        with self._lock:
+            if wanted > self._blocks:
+                self.is_exceeded = True
+                size = format_size(wanted * self._block_bytes)
+                raise FreeSpaceError(f"{self._rule} would be exceeded, at least {size} requested")
+            self._blocks -= wanted
+
+    def give_back(self, size_bytes: int) -> None:
+        """Undo `take` for content that was not written after all."""
+        if self._is_limited:
+            with self._lock:
+                self._blocks += size_bytes // self._block_bytes + 1

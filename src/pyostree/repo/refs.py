@@ -1,0 +1,288 @@
+"""Refs: names of commits, one small file each.
+
+```
+refs/heads/NAME                 local, key ``NAME``
+refs/remotes/REMOTE/NAME        last seen of a remote, key ``REMOTE:NAME``
+refs/mirrors/COLLECTION/NAME    refs of other collections
+```
+
+A file holds 64 hex digits and a newline. An alias is a relative symlink within ``refs/heads``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+
+from pyostree.errors import ConflictError, RefNotFoundError
+from pyostree.formats.objects import Checksum, is_checksum, parse_checksum
+from pyostree.formats.refspec import (
+    CollectionRef,
+    Refspec,
+    check_collection_id,
+    check_ref_name,
+    check_remote_name,
+    check_writable_ref_name,
+    is_collection_id,
+    is_ref_fragment,
+    parse_refspec,
+)
+from pyostree.fs.dir import Dir
+
+_HEADS = "refs/heads"
+_REMOTES = "refs/remotes"
+_MIRRORS = "refs/mirrors"
+_MAX_REF_BYTES = 4096  # a valid one has 65; aliases and junk must not fill the memory
+
+
+class Refs:
+    """Reads and writes the refs of one repository.
+
+    Attributes:
+        pending: values that a running transaction will write; look-ups see them.
+    """
+
+    def __init__(self, directory: Dir) -> None:
+        self._dir = directory
+        self.pending: dict[Refspec, Checksum | None] = {}
+
+    # -- listing -------------------------------------------------------------------------
+
+    def list(self, prefix: str | None = None, *, remotes: bool = True) -> dict[str, str]:
+        """Return the refs as full names with the text of their files, which is not validated.
+
+        Args:
+            prefix: a ref, a directory of refs, or ``REMOTE:`` with either; None for all.
+            remotes: whether refs of remotes belong to "all".
+
+        Raises:
+            OSError: a directory of refs is missing or unreadable.
+            InvalidNameError: `prefix` is no refspec.
+        """
+        if prefix is not None:
+            return self._list_prefix(prefix)
+        found = dict(self._walk(_HEADS, ""))
+        if remotes:
+            with self._dir.open_dir(_REMOTES) as directory:
+                names = directory.list()
+            for remote in names:
+                if is_ref_fragment(remote) and self._dir.is_dir(f"{_REMOTES}/{remote}"):
+                    found.update(self._walk(f"{_REMOTES}/{remote}", f"{remote}:"))
+        return dict(sorted(found.items()))
+
+    def _list_prefix(self, prefix: str) -> dict[str, str]:
+        remote, path = _split_prefix(prefix)
+        base = _HEADS if remote is None else f"{_REMOTES}/{remote}"
+        lead = "" if remote is None else f"{remote}:"
+        full = f"{base}/{path}"
+        if self._dir.is_dir(full):
+            return dict(sorted(self._walk(full, f"{lead}{path}/")))
+        if self._dir.exists(full):
+            return {f"{lead}{path}": self._read_text(full)}
+        return {}
+
+    def is_ref_directory(self, prefix: str) -> bool:
+        """Tell whether `prefix` names a directory of refs rather than a ref."""
+        remote, path = _split_prefix(prefix)
+        base = _HEADS if remote is None else f"{_REMOTES}/{remote}"
+        return self._dir.is_dir(f"{base}/{path}")
+
+    def _walk(self, path: str, lead: str) -> Iterator[tuple[str, str]]:
+        stack = [(path, lead)]
+        while stack:
+            current, name_lead = stack.pop()
+            with self._dir.open_dir(current) as directory:
+                names = directory.list()
+            for name in names:
+                if not is_ref_fragment(name):
+                    continue
+                full = f"{current}/{name}"
+                if self._dir.is_dir(full):
+                    stack.append((full, f"{name_lead}{name}/"))
+                else:
+                    yield name_lead + name, self._read_text(full)
+
+    def aliases(self) -> dict[str, str]:
+        """Return local aliases with the refs that they stand for."""
+        found = {}
+        for name in dict(self._walk(_HEADS, "")):
+            target = self._alias_target(name)
+            if target is not None:
+                found[name] = target
+        return dict(sorted(found.items()))
+
+    def _alias_target(self, name: str) -> str | None:
+        try:
+            target = self._dir.read_link(f"{_HEADS}/{name}")
+        except OSError as err:
+            if err.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):
+                return None
+            raise
+        while target.startswith("../"):
+            target = target[3:]
+        return target
+
+    def list_collections(
+        self, own_id: str | None, remote_ids: dict[str, str]
+    ) -> dict[CollectionRef, str]:
+        """Return the refs that belong to a collection.
+
+        Args:
+            own_id: collection of this repository, to which its local refs belong.
+            remote_ids: collection of each remote that has one.
+        """
+        found: dict[CollectionRef, str] = {}
+        if own_id is not None:
+            check_collection_id(own_id)
+            for name, text in self._walk(_HEADS, ""):
+                found[CollectionRef(own_id, name)] = text
+        if self._dir.is_dir(_MIRRORS):
+            with self._dir.open_dir(_MIRRORS) as directory:
+                names = directory.list()
+            for collection in names:
+                if is_collection_id(collection) and self._dir.is_dir(f"{_MIRRORS}/{collection}"):
+                    for name, text in self._walk(f"{_MIRRORS}/{collection}", ""):
+                        found[CollectionRef(collection, name)] = text
+        for remote, collection in remote_ids.items():
+            if self._dir.is_dir(f"{_REMOTES}/{remote}"):
+                for name, text in self._walk(f"{_REMOTES}/{remote}", ""):
+                    found[CollectionRef(collection, name)] = text
+        return dict(sorted(found.items()))
+
+    # -- reading -------------------------------------------------------------------------
+
+    def _read_text(self, path: str) -> str:
+        data = self._dir.read_file(path, max_bytes=_MAX_REF_BYTES)
+        return data.decode("utf-8", "replace").rstrip()
+
+    def read(self, refspec: Refspec, *, fallback: bool = True) -> Checksum | None:
+        """Return the commit of a ref, or None when there is no such ref.
+
+        Args:
+            fallback: look for a ref without remote in the remotes too.
+
+        Raises:
+            InvalidNameError: the file's content is no checksum.
+            IsADirectoryError: the name is a directory of refs.
+        """
+        if is_checksum(refspec.ref):
+            return parse_checksum(refspec.ref)
+        if refspec in self.pending:
+            return self.pending[refspec]
+        for path in self._candidates(refspec, fallback=fallback):
+            text = self._try_read(path, refspec)
+            if text is not None:
+                return parse_checksum(text)
+        return None
+
+    def _candidates(self, refspec: Refspec, *, fallback: bool) -> Iterator[str]:
+        if refspec.remote is not None:
+            yield f"{_REMOTES}/{refspec.remote}/{refspec.ref}"
+            return
+        yield f"{_HEADS}/{refspec.ref}"
+        if not fallback:
+            return
+        yield f"{_REMOTES}/{refspec.ref}"
+        if self._dir.is_dir(_REMOTES):
+            with self._dir.open_dir(_REMOTES) as directory:
+                remotes = [entry.name for entry in directory.scan() if entry.is_dir()]
+            for remote in remotes:
+                yield f"{_REMOTES}/{remote}/{refspec.ref}"
+
+    def _try_read(self, path: str, refspec: Refspec) -> str | None:
+        try:
+            return self._read_text(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except IsADirectoryError:
+            if path.startswith(_REMOTES) and refspec.remote is None:
+                return None
+            err = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            err.add_note(f"Couldn't open ref '{refspec.ref}'")
+            raise err from None
+
+    # -- writing -------------------------------------------------------------------------
+
+    def write(self, refspec: Refspec, checksum: Checksum | None, *, sync: bool = True) -> None:
+        """Set a ref, or delete it when `checksum` is None; a missing one is fine then.
+
+        Raises:
+            ConflictError: other refs exist below the name.
+            InvalidNameError: a bad remote or ref name, or one that looks like a checksum.
+        """
+        if refspec.remote is None:
+            self._write_below(_HEADS, refspec.ref, checksum, sync=sync)
+            return
+        check_remote_name(refspec.remote)
+        self._write_below(f"{_REMOTES}/{refspec.remote}", refspec.ref, checksum, sync=sync)
+
+    def write_collection(
+        self,
+        ref: CollectionRef,
+        checksum: Checksum | None,
+        *,
+        own_id: str | None,
+        sync: bool = True,
+    ) -> None:
+        """Set or delete a collection's ref (errors as `write`)."""
+        if ref.collection_id is None or ref.collection_id == own_id:
+            self._write_below(_HEADS, ref.ref, checksum, sync=sync)
+            return
+        check_collection_id(ref.collection_id)
+        self._write_below(f"{_MIRRORS}/{ref.collection_id}", ref.ref, checksum, sync=sync)
+
+    def _write_below(self, base: str, name: str, checksum: Checksum | None, *, sync: bool) -> None:
+        check_ref_name(name)
+        path = f"{base}/{name}"
+        if checksum is None:
+            self._dir.remove(path, missing_ok=True)
+        else:
+            check_writable_ref_name(name)
+            self._make_parents(base, name)
+            if self._dir.is_dir(path, follow=False):
+                self._clear_directory(path, name)
+            self._dir.replace_file(path, f"{checksum}\n".encode(), sync=sync)
+        self._dir.touch()  # whoever watches the repository sees that something changed
+
+    def _make_parents(self, base: str, name: str) -> None:
+        parent = f"{base}/{name}".rpartition("/")[0]
+        try:
+            self._dir.make_dirs(parent)
+        except FileExistsError:
+            err = NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            err.add_note(f"openat({base}/{name})")
+            raise err from None
+
+    def _clear_directory(self, path: str, name: str) -> None:
+        below = next(iter(self._walk(path, "")), None)
+        if below is not None:
+            raise ConflictError(f"Conflict: {below[0]} exists under {name} when attempting write")
+        self._dir.remove_tree(path)
+
+    def write_alias(self, alias: str, target: str) -> None:
+        """Make the local ref `alias` stand for the local ref `target`."""
+        check_ref_name(alias)
+        self._make_parents(_HEADS, alias)
+        self._dir.replace_symlink("../" * alias.count("/") + target, f"{_HEADS}/{alias}")
+        self._dir.touch()
+
+    def check_deletable(self, name: str) -> None:
+        """Raise `ConflictError` when an alias stands for the local ref `name`."""
+        for alias, target in self.aliases().items():
+            if target == name:
+                raise ConflictError(f"Ref '{name}' has an active alias: '{alias}'")
+
+
+def _split_prefix(prefix: str) -> tuple[str | None, str]:
+    remote, colon, path = prefix.partition(":")
+    if colon and path in ("", "."):
+        check_remote_name(remote)
+        return remote, "."
+    refspec = parse_refspec(prefix)
+    return refspec.remote, refspec.ref
+
+
+def not_found(text: str) -> RefNotFoundError:
+    """Return the error for a refspec that does not exist."""
+    return RefNotFoundError(f"Refspec '{text}' not found")

@@ -1,0 +1,436 @@
+"""`Repo`: an open repository, the hub through which everything else reaches it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from pyostree.errors import (
+    AmbiguousRevError,
+    NotFoundError,
+    TransactionError,
+    doing,
+)
+from pyostree.formats.keyfile import KeyFile
+from pyostree.formats.objects import (
+    CHECKSUM_HEX,
+    Checksum,
+    ObjectName,
+    ObjectType,
+    is_checksum,
+    parse_checksum,
+)
+from pyostree.formats.refspec import Refspec, check_collection_id, parse_refspec
+from pyostree.fs.dir import Dir
+from pyostree.repo.config import CONFIG_NAME, NO_LOCKING, interpret_config, parse_config
+from pyostree.repo.lock import RepoLock
+from pyostree.repo.modes import RepoMode
+from pyostree.repo.refs import Refs, not_found
+from pyostree.repo.staging import CACHE_NAME
+from pyostree.repo.store import open_store
+from pyostree.repo.store.base import ObjectStore, StoreSettings
+
+if TYPE_CHECKING:
+    from pyostree.formats.commit import Commit, Metadata
+    from pyostree.formats.dirmeta import Dirmeta
+    from pyostree.formats.dirtree import Dirtree
+    from pyostree.repo.transaction import Transaction
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_MAX_CONFIG_BYTES = 16 << 20
+_HEX_DIGITS = frozenset("0123456789abcdef")
+_LAYOUT = ("tmp", "extensions", "state", "refs", "refs/heads", "refs/mirrors", "refs/remotes")
+_MAX_PARENTS = 16
+
+
+class Repo:
+    """An open repository; a context manager.
+
+    Attributes:
+        dir: the repository's directory.
+        path: as given when it was opened.
+        config: parsed ``config``.
+        store: its objects.
+        refs: its refs.
+        parent: repository consulted for what is missing here.
+        writable: whether the real user may write to ``objects/``.
+        fsync: whether data is synced; starts as configured, `disable_fsync` switches it off.
+        sysroot_dir: root of the sysroot through which the repository was opened, if any.
+    """
+
+    def __init__(
+        self, directory: Dir, path: str, *, sysroot_dir: Dir | None = None, depth: int = 0
+    ) -> None:
+        self.dir = directory
+        self.path = path
+        self.sysroot_dir = sysroot_dir
+        self._transaction: Transaction | None = None
+        self._resources: list[Dir] = [directory]
+        try:
+            self._open(depth)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, depth: int) -> None:
+        self.boot_id = os.environ.get("OSTREE_BOOTID") or _read_boot_id()
+        objects = self._keep(self.dir.open_dir("objects"))
+        self.writable = self.dir.is_writable("objects")
+        self.config = parse_config(self.dir.read_file(CONFIG_NAME, max_bytes=_MAX_CONFIG_BYTES))
+        if self.config.collection_id is not None:
+            check_collection_id(self.config.collection_id)
+        self.tmp = self._open_tmp()
+        self.parent = self._open_parent(depth)
+        self.fsync = self.config.fsync
+        parent_store = None if self.parent is None else self.parent.store
+        self.store: ObjectStore = open_store(objects, self._settings(), parent_store)
+        self.store.temp = self.tmp
+        self.refs = Refs(self.dir)
+        timeout_s = self.config.lock_timeout_s
+        self.lock = RepoLock(
+            self.dir,
+            timeout_s=timeout_s,
+            enabled=self.writable and self.config.locking and timeout_s != NO_LOCKING,
+        )
+
+    def _keep(self, directory: Dir) -> Dir:
+        self._resources.append(directory)
+        return directory
+
+    def _settings(self) -> StoreSettings:
+        return StoreSettings(
+            mode=self.config.mode,
+            zlib_level=self.config.zlib_level,
+            disable_xattrs=self.config.disable_xattrs,
+            sync_objects=self.config.per_object_fsync and self.fsync,
+        )
+
+    def _open_tmp(self) -> Dir:
+        if self.writable:
+            self.dir.make_dir("tmp", 0o775, exist_ok=True)
+        elif not self.dir.is_dir("tmp"):
+            return self._keep(self.dir.duplicate())  # never written to: the repository is read-only
+        tmp = self._keep(self.dir.open_dir("tmp"))
+        if self.writable and "OSTREE_SKIP_CACHE" not in os.environ:
+            tmp.make_dir(CACHE_NAME, 0o775, exist_ok=True)
+        return tmp
+
+    def _open_parent(self, depth: int) -> Repo | None:
+        path = self.config.parent
+        if path is None:
+            return None
+        with doing(f"While checking parent repository '{path}'"):
+            if depth >= _MAX_PARENTS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            return Repo(Dir.at(path), path, depth=depth + 1)
+
+    # -- opening and creating ------------------------------------------------------------
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open the repository at `path`.
+
+        Raises:
+            OSError: a part of it is missing or unreadable.
+            ConfigError: its configuration has a wrong value.
+        """
+        text = os.path.abspath(os.fspath(path))
+        with doing("opening repo"):
+            return cls(Dir.at(text), text)
+
+    @classmethod
+    def open_below(cls, directory: Dir, name: str, *, sysroot_dir: Dir | None = None) -> Self:
+        """Open the repository `name` below `directory`, as a sysroot does."""
+        opened = directory.open_dir(name)
+        return cls(opened, opened.label, sysroot_dir=sysroot_dir)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        mode: RepoMode = RepoMode.BARE,
+        *,
+        collection_id: str | None = None,
+    ) -> Self:
+        """Create a repository, or open the one that is at `path` already, unchanged.
+
+        Raises:
+            OSError: the parent directory is missing, or may not be written to.
+            InvalidNameError: a bad collection ID.
+        """
+        text = os.path.abspath(os.fspath(path))
+        with doing("Creating repo"):
+            with Dir.at("/") as root:
+                _create_layout(root, text.lstrip("/"), mode, collection_id)
+            return cls(Dir.at(text), text)
+
+    @classmethod
+    def create_below(cls, directory: Dir, name: str, mode: RepoMode = RepoMode.BARE) -> Self:
+        """Create the repository `name` below `directory`."""
+        with doing("Creating repo"):
+            _create_layout(directory, name, mode, None)
+        return cls.open_below(directory, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Abort a running transaction and close all handles."""
+        if self._transaction is not None:
+            self._transaction.abort()
+        for directory in reversed(self._resources):
+            directory.close()
+        if getattr(self, "parent", None) is not None:
+            assert self.parent is not None
+            self.parent.close()
+
+    @property
+    def mode(self) -> RepoMode:
+        """How content objects are stored."""
+        return self.config.mode
+
+    def check_writable(self) -> None:
+        """Raise `PermissionError` when the repository may not be written to."""
+        if not self.writable:
+            err = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            err.add_note("Cannot write to repository")
+            raise err
+
+    def disable_fsync(self) -> None:
+        """Stop syncing for as long as the repository is open."""
+        self.fsync = False
+        self.store.settings = self._settings()
+
+    def sync_each_object(self) -> None:
+        """Sync every content object on its own, as ``core/per-object-fsync`` does."""
+        self.config = self.config._replace(per_object_fsync=True)
+        self.store.settings = self._settings()
+
+    def write_config(self, keyfile: KeyFile) -> None:
+        """Replace ``config`` by `keyfile` after checking it, and use it from now on."""
+        config = interpret_config(keyfile)
+        self.dir.replace_file(CONFIG_NAME, keyfile.encode(), sync=self.fsync)
+        self.config = config
+
+    # -- transactions --------------------------------------------------------------------
+
+    def transaction(self) -> Transaction:
+        """Begin a transaction.
+
+        Raises:
+            TransactionError: another one is in progress.
+        """
+        from pyostree.repo.transaction import Transaction
+
+        if self._transaction is not None:
+            raise TransactionError(
+                "Failed to prepare transaction, another transaction is in progress"
+            )
+        transaction = Transaction(self)
+        transaction.begin()
+        self._transaction = transaction
+        return transaction
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is running."""
+        return self._transaction is not None
+
+    def transaction_ended(self) -> None:
+        """Called by the transaction when it is over."""
+        self._transaction = None
+
+    def refs_changed(self) -> None:
+        """Update the summary if the configuration wants it to follow the refs."""
+        if self.config.auto_update_summary():
+            from pyostree.repo.summary import regenerate_summary
+
+            regenerate_summary(self)
+
+    def set_ref(self, refspec: Refspec, checksum: Checksum | None) -> None:
+        """Write a ref at once, outside a transaction."""
+        self.refs.write(refspec, checksum, sync=self.fsync)
+        self.refs_changed()
+
+    # -- revisions -----------------------------------------------------------------------
+
+    def resolve(self, rev: str) -> Checksum:
+        """Return the commit that a revision names.
+
+        Args:
+            rev: a checksum, the start of one, a ref or refspec, each with any number of ``^``.
+
+        Raises:
+            RefNotFoundError: there is no such ref.
+            AmbiguousRevError: the start of a checksum fits several commits.
+            InvalidNameError: it is no refspec.
+        """
+        found = self.resolve_or_none(rev)
+        if found is None:
+            raise not_found(rev)
+        return found
+
+    def resolve_or_none(self, rev: str, *, fallback: bool = True) -> Checksum | None:
+        """Return what `resolve` does, or None when there is no such ref.
+
+        Args:
+            fallback: whether a ref without remote is also looked for in the remotes.
+        """
+        if is_checksum(rev):
+            return parse_checksum(rev)
+        if len(rev) < CHECKSUM_HEX and _HEX_DIGITS.issuperset(rev):
+            found = self.store.commits_starting_with(rev)
+            if len(found) > 1:
+                raise AmbiguousRevError(f"Refspec {rev} not unique")
+            if found:
+                return found[0]
+        if rev.endswith("^"):
+            base = self.resolve(rev[:-1])
+            parent = self.load_commit(base).parent
+            if parent is None:
+                raise NotFoundError(f"Commit {base} has no parent")
+            return parent
+        refspec = parse_refspec(rev)
+        return self.resolve_ref(refspec, fallback=fallback)
+
+    def resolve_ref(self, refspec: Refspec, *, fallback: bool = True) -> Checksum | None:
+        """Return the commit of a ref here or in the parent repository, or None."""
+        found = self.refs.read(refspec, fallback=fallback)
+        if found is None and self.parent is not None:
+            return self.parent.resolve_ref(refspec, fallback=fallback)
+        return found
+
+    # -- objects -------------------------------------------------------------------------
+
+    def load_commit(self, checksum: Checksum) -> Commit:
+        """Return a decoded commit object.
+
+        Raises:
+            ObjectNotFoundError: it is not in the repository.
+            FormatError: it is damaged.
+        """
+        from pyostree.formats.commit import decode_commit
+
+        name = ObjectName(checksum, ObjectType.COMMIT)
+        return decode_commit(self.store.read_metadata(name))
+
+    def load_dirtree(self, checksum: Checksum) -> Dirtree:
+        """Return a decoded dirtree object (errors as `load_commit`)."""
+        from pyostree.formats.dirtree import decode_dirtree
+
+        return decode_dirtree(self.store.read_metadata(ObjectName(checksum, ObjectType.DIRTREE)))
+
+    def load_dirmeta(self, checksum: Checksum) -> Dirmeta:
+        """Return a decoded dirmeta object (errors as `load_commit`)."""
+        from pyostree.formats.dirmeta import decode_dirmeta
+
+        return decode_dirmeta(self.store.read_metadata(ObjectName(checksum, ObjectType.DIRMETA)))
+
+    def write_metadata(
+        self, kind: ObjectType, data: bytes, *, expected: Checksum | None = None
+    ) -> Checksum:
+        """Store a metadata object and count it (see `ObjectStore.write_metadata`)."""
+        written = self.store.write_metadata(kind, data, expected=expected)
+        if self._transaction is not None:
+            self._transaction.stats.count_metadata(is_new=written.is_new)
+        return written.checksum
+
+    def read_detached_metadata(self, checksum: Checksum) -> Metadata | None:
+        """Return the detached metadata of a commit, or None when there is none."""
+        from pyostree.formats.commit import decode_metadata
+
+        data = self.store.read_detached(checksum)
+        return None if data is None else decode_metadata(data)
+
+    def write_detached_metadata(self, checksum: Checksum, metadata: Metadata | None) -> None:
+        """Set the detached metadata of a commit; None leaves an empty file."""
+        from pyostree.formats.commit import encode_metadata
+
+        data = b"" if metadata is None else encode_metadata(metadata)
+        self.store.write_detached(checksum, data)
+
+    # -- partial commits -----------------------------------------------------------------
+
+    def is_partial(self, checksum: Checksum) -> bool:
+        """Tell whether objects of the commit may be missing."""
+        if self.dir.exists(_partial_path(checksum)):
+            return True
+        if self.parent is None or self.store.has_own(ObjectName(checksum, ObjectType.COMMIT)):
+            return False
+        return self.parent.is_partial(checksum)
+
+    def partial_reason(self, checksum: Checksum) -> bytes:
+        """Return the content of the marker: ``b"f"`` when a check found objects missing."""
+        try:
+            return self.dir.read_file(_partial_path(checksum), max_bytes=_MAX_CONFIG_BYTES)
+        except FileNotFoundError:
+            return b""
+
+    def mark_partial(self, checksum: Checksum, reason: bytes = b"") -> None:
+        """Note that objects of the commit may be missing; an existing mark stays as it is."""
+        self.dir.make_dir("state", 0o775, exist_ok=True)
+        self.dir.create_file(_partial_path(checksum), reason)
+
+    def clear_partial(self, checksum: Checksum) -> None:
+        """Note that all objects of the commit are there."""
+        self.dir.remove(_partial_path(checksum), missing_ok=True)
+
+    @contextmanager
+    def locked(self, *, exclusive: bool) -> Iterator[None]:
+        """Hold the repository lock."""
+        with self.lock.held(exclusive=exclusive):
+            yield
+
+
+def _partial_path(checksum: Checksum) -> str:
+    return f"state/{checksum}.commitpartial"
+
+
+def _read_boot_id() -> str:
+    with Dir.at("/proc/sys/kernel/random") as directory:
+        return directory.read_file("boot_id").decode().strip()
+
+
+def _create_layout(directory: Dir, path: str, mode: RepoMode, collection_id: str | None) -> None:
+    if collection_id is not None:
+        check_collection_id(collection_id)
+    if directory.exists(f"{path}/objects"):
+        return
+    directory.make_dir(path, 0o775, exist_ok=True)
+    with directory.open_dir(path) as repo:
+        keyfile = KeyFile()
+        keyfile.set_raw("core", "repo_version", "1")
+        keyfile.set_raw("core", "mode", mode.value)
+        if collection_id is not None:
+            keyfile.set_raw("core", "collection-id", collection_id)
+        if not repo.exists(CONFIG_NAME):
+            repo.replace_file(CONFIG_NAME, keyfile.encode(), sync=False)
+        for name in _LAYOUT:
+            repo.make_dir(name, 0o775, exist_ok=True)
+        if mode is RepoMode.BARE_USER:
+            _probe_user_xattrs(repo)
+        # Last, because it marks a complete repository.
+        repo.make_dir("objects", 0o775, exist_ok=True)
+
+
+def _probe_user_xattrs(repo: Dir) -> None:
+    """Fail now rather than at the first commit where the file system lacks user xattrs."""
+    from pyostree.formats.file_header import FileHeader, encode_bare_user_meta
+    from pyostree.fs.tempfile import TempFile
+    from pyostree.fs.xattr import set_fd_xattr
+    from pyostree.repo.store.bare_user import META_XATTR
+
+    with doing("Writing bareuser metadata"), TempFile(repo) as tmp:
+        set_fd_xattr(tmp.fd, META_XATTR, encode_bare_user_meta(FileHeader(0, 0, 0o100644)))

@@ -1,0 +1,139 @@
+"""Mode archive: content compressed in ``.filez`` files, made to be served over HTTP."""
+
+from __future__ import annotations
+
+import stat
+import zlib
+from collections.abc import Iterator
+
+from pyostree.errors import FormatError
+from pyostree.formats.file_header import (
+    PREFIX_BYTES,
+    FileHeader,
+    archive_header_length,
+    decode_archive_header,
+    encode_archive_header,
+)
+from pyostree.formats.objects import Checksum, loose_path
+from pyostree.fs.dir import Dir
+from pyostree.fs.file import CHUNK_BYTES, InputFile
+from pyostree.fs.tempfile import TempFile
+from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.content import OpenContent
+
+_FIRST_READ = 64 << 10
+# libdeflate needs the whole input and output in memory; above this a stream is compressed.
+_IN_MEMORY_BYTES = 32 << 20
+# Below this zlib is faster than setting up libdeflate's larger tables.
+_TINY_BYTES = 512
+# At these levels libdeflate reaches the ratio of zlib's level in about half the time.
+_LIBDEFLATE_LEVEL = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 5, 7: 6, 8: 7, 9: 9}
+
+
+class ArchiveStore(ObjectStore):
+    """Each content object is a header and a raw deflate stream."""
+
+    def _open(self, place: Dir, path: str) -> OpenContent:
+        file = InputFile.open(place, path)
+        try:
+            return open_archived(file)
+        except BaseException:
+            file.close()
+            raise
+
+    def _write_body(self, tmp: TempFile, header: FileHeader, data: bytes) -> None:
+        packed = compress(data, self.settings.zlib_level)
+        tmp.write(encode_archive_header(header, len(data)) + packed)
+
+    def _write_stream(
+        self, tmp: TempFile, header: FileHeader, size: int, chunks: Iterator[bytes]
+    ) -> None:
+        tmp.write(encode_archive_header(header, size))
+        if size <= _IN_MEMORY_BYTES:
+            tmp.write(compress(b"".join(chunks), self.settings.zlib_level))
+            return
+        packer = zlib.compressobj(self.settings.zlib_level, zlib.DEFLATED, -zlib.MAX_WBITS)
+        for chunk in chunks:
+            tmp.write(packer.compress(chunk))
+        tmp.write(packer.flush())
+
+    def _apply_metadata(self, tmp: TempFile, header: FileHeader) -> None:
+        tmp.set_mode(0o644)
+
+    def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
+        with TempFile(self.temp) as tmp:
+            tmp.write(encode_archive_header(header, 0))
+            return self._publish(tmp, checksum, header)
+
+    def put_archived(self, checksum: Checksum, size: int, filez: bytes) -> bool:
+        """Store a whole ``.filez`` whose content is known to hash to `checksum`."""
+        if self.has_own_content(checksum):
+            return False
+        self._reserve(size)
+        with TempFile(self.temp) as tmp:
+            tmp.write(filez)
+            tmp.set_mode(0o644)
+            if self.settings.sync_objects:
+                tmp.sync()
+            return tmp.link(self._destination(), loose_path(checksum, self._extension))
+
+
+def compress(data: bytes, zlib_level: int) -> bytes:
+    """Return `data` as a raw deflate stream."""
+    if len(data) < _TINY_BYTES:
+        packer = zlib.compressobj(zlib_level, zlib.DEFLATED, -zlib.MAX_WBITS)
+        return packer.compress(data) + packer.flush()
+    from deflate import deflate_compress
+
+    packed: bytes = bytes(deflate_compress(data, _LIBDEFLATE_LEVEL[zlib_level]))
+    return packed
+
+
+def open_archived(file: InputFile) -> OpenContent:
+    """Read the header of a ``.filez`` and return its content, ready to be inflated.
+
+    Raises:
+        FormatError: the header is damaged.
+    """
+    available = file.status().st_size
+    start = file.read_exactly(_FIRST_READ)
+    length = archive_header_length(start[:PREFIX_BYTES], available)
+    end = PREFIX_BYTES + length
+    if end > len(start):
+        start += file.read_exactly(end - len(start))
+    header, size = decode_archive_header(start[PREFIX_BYTES:end])
+    if stat.S_ISLNK(header.mode):
+        file.close()
+        return OpenContent(header, 0, None)
+    return OpenContent(header, size, file, lambda: inflate(start[end:], file, size))
+
+
+def inflate(first: bytes, file: InputFile, size: int) -> Iterator[bytes]:
+    """Yield the `size` bytes that the deflate stream `first` plus the rest of `file` holds.
+
+    Raises:
+        FormatError: broken or truncated data, or another size than the header promised; checked as
+            it streams, so that a bomb does not get far.
+    """
+    from isal import isal_zlib
+
+    inflater = isal_zlib.decompressobj(-zlib.MAX_WBITS)
+    left = size
+    data = first
+    try:
+        while not inflater.eof:
+            chunk = inflater.decompress(data, min(left + 1, CHUNK_BYTES))
+            if chunk:
+                left -= len(chunk)
+                if left < 0:
+                    raise FormatError(f"Invalid compressed data: more than {size} bytes")
+                yield chunk
+            data = inflater.unconsumed_tail
+            if not data and not inflater.eof:
+                data = file.read(CHUNK_BYTES)
+                if not data and not chunk:
+                    raise FormatError("Need more input")
+    except isal_zlib.IsalError as err:  # type: ignore[misc]  # its stub says it is an instance
+        raise FormatError("Invalid compressed data") from err
+    if left:
+        raise FormatError(f"Unexpected EOF with {left}/{size} bytes remaining")

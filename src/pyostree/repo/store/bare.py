@@ -1,0 +1,104 @@
+"""Mode bare: content objects are files as they are deployed, with owner, mode and xattrs."""
+
+from __future__ import annotations
+
+import errno
+import stat
+import time
+
+from pyostree.errors import FormatError
+from pyostree.formats.file_header import FileHeader
+from pyostree.formats.objects import Checksum, loose_path
+from pyostree.fs.dir import Dir, random_name
+from pyostree.fs.file import InputFile
+from pyostree.fs.kernel import rename_noreplace
+from pyostree.fs.tempfile import TempFile
+from pyostree.fs.xattr import Xattrs, read_path_xattrs, set_fd_xattrs, set_path_xattrs
+from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.content import OpenContent
+
+
+class BareStore(ObjectStore):
+    """Regular files and symlinks, ready for hard links."""
+
+    def _open(self, place: Dir, path: str) -> OpenContent:
+        file = open_regular(place, path)
+        if file is None:
+            return self._open_symlink(place, path)
+        try:
+            status = file.status()
+            xattrs = self._xattrs(file, place, path)
+        except BaseException:
+            file.close()
+            raise
+        header = FileHeader(status.st_uid, status.st_gid, status.st_mode, "", xattrs)
+        return OpenContent(header, status.st_size, file)
+
+    def _open_symlink(self, place: Dir, path: str) -> OpenContent:
+        status = place.stat(path)
+        target = place.read_link(path)
+        xattrs = self._xattrs(None, place, path)
+        header = FileHeader(status.st_uid, status.st_gid, status.st_mode, target, xattrs)
+        return OpenContent(header, 0, None)
+
+    def _xattrs(self, file: InputFile | None, place: Dir, path: str) -> Xattrs:
+        if self.settings.disable_xattrs:
+            return ()
+        return file.xattrs() if file is not None else read_path_xattrs(place, path)
+
+    def _apply_metadata(self, tmp: TempFile, header: FileHeader) -> None:
+        tmp.set_owner(header.uid, header.gid)
+        tmp.set_mode(stat.S_IMODE(header.mode))  # after chown, which clears setuid
+        if header.xattrs and not self.settings.disable_xattrs:
+            set_fd_xattrs(tmp.fd, header.xattrs)
+        tmp.set_times_ns(time.time_ns(), 0)
+
+    def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
+        xattrs = () if self.settings.disable_xattrs else header.xattrs
+        owner = (header.uid, header.gid)
+        return put_real_symlink(self, checksum, header, owner=owner, xattrs=xattrs)
+
+
+def open_regular(place: Dir, path: str) -> InputFile | None:
+    """Open a loose object; None when it is a symbolic link.
+
+    Raises:
+        FormatError: it is neither a regular file nor a symlink.
+    """
+    try:
+        file = InputFile.open(place, path)
+    except OSError as err:
+        if err.errno == errno.ELOOP:
+            return None
+        raise
+    if not stat.S_ISREG(file.status().st_mode):
+        file.close()
+        raise FormatError("Not a regular file or symlink")
+    return file
+
+
+def put_real_symlink(
+    store: ObjectStore,
+    checksum: Checksum,
+    header: FileHeader,
+    *,
+    owner: tuple[int, int] | None,
+    xattrs: Xattrs,
+) -> bool:
+    """Store a symlink object as a symlink; return whether it is new."""
+    tmp = random_name("tmplink.")
+    store.temp.symlink(header.target, tmp)
+    try:
+        if owner is not None:
+            store.temp.chown(tmp, *owner)
+        set_path_xattrs(store.temp, tmp, xattrs)
+        path = loose_path(checksum, "file")
+        destination = store.objects if store.staging is None else store.staging
+        destination.make_dir(path[:2], exist_ok=True)
+        renamed = rename_noreplace(store.temp, tmp, destination, path)
+    except BaseException:
+        store.temp.remove(tmp, missing_ok=True)
+        raise
+    if not renamed:
+        store.temp.remove(tmp, missing_ok=True)
+    return renamed

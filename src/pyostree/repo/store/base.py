@@ -1,0 +1,470 @@
+"""`ObjectStore`: what the stores of all modes share.
+
+```
+objects/XX/REST.EXT            published objects
+tmp/staging-BOOTID-XXXXXX/     the same layout, objects of the running transaction
+```
+
+An object is written to a file without a name and linked to it when whole, so that a name always
+holds complete content. Writers hash first: what the store has already is never compressed, copied
+or synced again. All methods may be called from several threads.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from typing import NamedTuple, Protocol
+
+from pyostree.errors import (
+    ChecksumMismatchError,
+    CorruptObjectError,
+    FormatError,
+    ObjectNotFoundError,
+    doing,
+)
+from pyostree.formats.dirmeta import check_dirmeta
+from pyostree.formats.dirtree import check_dirtree
+from pyostree.formats.file_header import FileHeader, check_header, encode_header
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
+from pyostree.fs.dir import Dir
+from pyostree.fs.tempfile import TempFile
+from pyostree.repo.modes import RepoMode
+from pyostree.repo.store.content import OpenContent
+
+_METADATA_EXTENSIONS = {
+    "dirtree": ObjectType.DIRTREE,
+    "dirmeta": ObjectType.DIRMETA,
+    "commit": ObjectType.COMMIT,
+    "payload-link": ObjectType.PAYLOAD_LINK,
+}
+_REST_DIGITS = 62
+
+
+class StoreSettings(NamedTuple):
+    """What of the configuration concerns storing objects.
+
+    Attributes:
+        zlib_level: deflate level 1 to 9 of mode archive.
+        disable_xattrs: bare repositories neither write nor read xattrs of files.
+        sync_objects: each content object is synced before it gets its name.
+    """
+
+    mode: RepoMode
+    zlib_level: int = 6
+    disable_xattrs: bool = False
+    sync_objects: bool = False
+
+
+class SpaceBudget(Protocol):
+    """Refuses content that would use up the space to be kept free."""
+
+    def take(self, size_bytes: int) -> None: ...
+    def give_back(self, size_bytes: int) -> None: ...
+
+
+class Written(NamedTuple):
+    """Outcome of writing one object; `is_new` is False when the store had it."""
+
+    checksum: Checksum
+    is_new: bool
+
+
+class ObjectStore(ABC):
+    """Objects of one repository.
+
+    Attributes:
+        objects: the directory ``objects/``.
+        staging: where a running transaction collects its objects; None sends them to `objects`.
+        parent: store of the parent repository, read only.
+        budget: free-space check of the running transaction.
+    """
+
+    def __init__(
+        self, objects: Dir, settings: StoreSettings, parent: ObjectStore | None = None
+    ) -> None:
+        self.objects = objects
+        self.settings = settings
+        self.parent = parent
+        self.staging: Dir | None = None
+        self.temp: Dir = objects
+        self.budget: SpaceBudget | None = None
+        self._extension = settings.mode.content_extension
+
+    # -- finding -------------------------------------------------------------------------
+
+    def path_of(self, name: ObjectName) -> str:
+        """Return the path of a loose object below ``objects/`` or a staging directory."""
+        if name.type is ObjectType.FILE:
+            return loose_path(name.checksum, self._extension)
+        return loose_path(name.checksum, name.type.extension)
+
+    def has_own(self, name: ObjectName) -> bool:
+        """Tell whether this repository itself has the object."""
+        path = self.path_of(name)
+        if self.staging is not None and self.staging.exists(path):
+            return True
+        return self.objects.exists(path)
+
+    def has_own_content(self, checksum: Checksum) -> bool:
+        """Tell whether this repository itself has the content object."""
+        path = loose_path(checksum, self._extension)
+        if self.staging is not None and self.staging.exists(path):
+            return True
+        return self.objects.exists(path)
+
+    def has(self, name: ObjectName) -> bool:
+        """Tell whether this repository or a parent has the object."""
+        return self.has_own(name) or (self.parent is not None and self.parent.has(name))
+
+    def _places(self) -> tuple[Dir, ...]:
+        return (self.objects,) if self.staging is None else (self.objects, self.staging)
+
+    def object_size(self, name: ObjectName) -> int:
+        """Return the size in bytes of the loose object.
+
+        Raises:
+            OSError: it does not exist.
+        """
+        path = self.path_of(name)
+        for place in self._places():
+            status = place.try_stat(path)
+            if status is not None:
+                return status.st_size
+        if self.parent is not None:
+            return self.parent.object_size(name)
+        err = OSError(errno.ENOENT, "No such file or directory")
+        err.add_note(f"Querying object {name}")
+        raise err
+
+    def iter_objects(self) -> Iterator[ObjectName]:
+        """Yield the published objects of this repository, in no particular order."""
+        for first in range(256):
+            prefix = f"{first:02x}"
+            if not self.objects.is_dir(prefix, follow=False):
+                continue
+            with self.objects.open_dir(prefix) as directory:
+                names = directory.list()
+            for name in names:
+                found = self._parse_loose_name(prefix, name)
+                if found is not None:
+                    yield found
+
+    def iter_commits(self) -> Iterator[Checksum]:
+        """Yield the checksums of all commit objects, those of the parent repository too."""
+        seen = set()
+        for name in self.iter_objects():
+            if name.type is ObjectType.COMMIT:
+                seen.add(name.checksum)
+                yield name.checksum
+        if self.parent is not None:
+            for checksum in self.parent.iter_commits():
+                if checksum not in seen:
+                    yield checksum
+
+    def commits_starting_with(self, prefix: str) -> list[Checksum]:
+        """Return the commits whose textual checksum starts with `prefix`, of the parent too."""
+        found = set()
+        for first in [f"{number:02x}" for number in range(256)]:
+            if first[: len(prefix)] != prefix[:2] or not self.objects.is_dir(first, follow=False):
+                continue
+            with self.objects.open_dir(first) as directory:
+                for name in directory.list():
+                    parsed = self._parse_loose_name(first, name)
+                    if (
+                        parsed is not None
+                        and parsed.type is ObjectType.COMMIT
+                        and str(parsed.checksum).startswith(prefix)
+                    ):
+                        found.add(parsed.checksum)
+        if self.parent is not None:
+            found.update(self.parent.commits_starting_with(prefix))
+        return sorted(found)
+
+    def _parse_loose_name(self, prefix: str, name: str) -> ObjectName | None:
+        rest, _, extension = name.rpartition(".")
+        if len(rest) != _REST_DIGITS:
+            return None
+        kind = _METADATA_EXTENSIONS.get(extension)
+        if kind is None:
+            if extension != self._extension:
+                return None
+            kind = ObjectType.FILE
+        try:
+            return ObjectName(Checksum(bytes.fromhex(prefix + rest)), kind)
+        except ValueError:
+            return None
+
+    # -- metadata ------------------------------------------------------------------------
+
+    def read_metadata(self, name: ObjectName) -> bytes:
+        """Return the bytes of a metadata object.
+
+        Raises:
+            ObjectNotFoundError: neither this repository nor a parent has it.
+        """
+        path = self.path_of(name)
+        for place in self._places():
+            try:
+                return place.read_file(path, follow=False)
+            except FileNotFoundError:
+                continue
+        if self.parent is not None:
+            return self.parent.read_metadata(name)
+        raise ObjectNotFoundError(f"No such metadata object {name}")
+
+    def write_metadata(
+        self, kind: ObjectType, data: bytes, *, expected: Checksum | None = None
+    ) -> Written:
+        """Store a metadata object.
+
+        Args:
+            expected: the checksum that `data` must have.
+
+        Raises:
+            ChecksumMismatchError: it has another.
+            FormatError: the object is malformed.
+        """
+        with doing("Writing metadata object"):
+            actual = Checksum(hashlib.sha256(data).digest())
+            if expected is not None and actual != expected:
+                raise ChecksumMismatchError(kind.extension, str(expected), str(actual))
+            check_structure(kind, data)
+            return self._write_checked(ObjectName(actual, kind), data)
+
+    def put_metadata(self, kind: ObjectType, data: bytes) -> Written:
+        """Store a metadata object that this process encoded itself, without checking it again."""
+        name = ObjectName(Checksum(hashlib.sha256(data).digest()), kind)
+        with doing("Writing metadata object"):
+            return self._write_checked(name, data)
+
+    def _write_checked(self, name: ObjectName, data: bytes) -> Written:
+        if name.type is ObjectType.COMMIT:
+            self.objects.remove(loose_path(name.checksum, "tombstone-commit"), missing_ok=True)
+        if self.has_own(name):
+            return Written(name.checksum, False)
+        return Written(name.checksum, self._write_named(self.path_of(name), data))
+
+    def write_tombstone(self, checksum: Checksum, data: bytes) -> None:
+        """Store the marker of a deleted commit, directly and under the commit's own checksum."""
+        self._write_named(loose_path(checksum, "tombstone-commit"), data, direct=True)
+
+    def _write_named(self, path: str, data: bytes, *, direct: bool = False) -> bool:
+        with TempFile(self.temp) as tmp:
+            tmp.write(data)
+            tmp.set_mode(0o644)
+            return tmp.link(self.objects if direct else self._destination(), path)
+
+    def read_detached(self, checksum: Checksum) -> bytes | None:
+        """Return the encoded detached metadata of a commit, or None when there is none."""
+        path = loose_path(checksum, "commitmeta")
+        for place in reversed(self._places()):
+            try:
+                return place.read_file(path, follow=False)
+            except FileNotFoundError:
+                continue
+        return None if self.parent is None else self.parent.read_detached(checksum)
+
+    def write_detached(self, checksum: Checksum, data: bytes) -> None:
+        """Set the encoded detached metadata of a commit."""
+        with (
+            doing("Unable to write detached metadata") if self.staging is None else nullcontext(),
+            TempFile(self.temp) as tmp,
+        ):
+            tmp.write(data)
+            tmp.set_mode(0o644)
+            tmp.link_replacing(self._destination(), loose_path(checksum, "commitmeta"))
+
+    def _destination(self) -> Dir:
+        return self.objects if self.staging is None else self.staging
+
+    # -- content -------------------------------------------------------------------------
+
+    def open_content(self, checksum: Checksum) -> OpenContent:
+        """Open a content object for reading.
+
+        Raises:
+            ObjectNotFoundError: neither this repository nor a parent has it.
+            FormatError: its header is damaged.
+        """
+        path = loose_path(checksum, self._extension)
+        for place in self._places():
+            try:
+                return self._open(place, path)
+            except FileNotFoundError:
+                continue
+            except (OSError, FormatError) as err:
+                self._note_opening(err, checksum)
+                raise
+        if self.parent is not None:
+            return self.parent.open_content(checksum)
+        missing = ObjectNotFoundError(f"Couldn't find file object '{checksum}'")
+        self._note_opening(missing, checksum)
+        raise missing
+
+    def _note_opening(self, err: Exception, checksum: Checksum) -> None:
+        # A quirk of the reference: mode archive names the object only in the message itself.
+        if self.settings.mode.is_bare:
+            err.add_note(f"Opening content object {checksum}")
+
+    def read_header(self, checksum: Checksum) -> tuple[FileHeader, int]:
+        """Return header and content size of an object (errors as `open_content`)."""
+        with self.open_content(checksum) as content:
+            return content.header, content.size
+
+    def hash_content(self, checksum: Checksum) -> tuple[FileHeader, Checksum]:
+        """Return the header of an object and the checksum that it really has."""
+        with self.open_content(checksum) as content:
+            digest = hashlib.sha256(encode_header(content.header))
+            for chunk in content.chunks():
+                digest.update(chunk)
+            return content.header, Checksum(digest.digest())
+
+    def put_content(self, checksum: Checksum, header: FileHeader, data: bytes) -> bool:
+        """Store content that is known to hash to `checksum`; return whether it is new."""
+        self._check_writable_header(checksum, header)
+        if self.has_own_content(checksum):
+            return False
+        self._reserve(len(data))
+        if header.is_symlink:
+            return self._put_symlink(checksum, header)
+        with TempFile(self.temp) as tmp:
+            self._write_body(tmp, header, data)
+            return self._publish(tmp, checksum, header)
+
+    def write_content(
+        self,
+        header: FileHeader,
+        chunks: Iterable[bytes],
+        *,
+        size: int,
+        expected: Checksum | None = None,
+    ) -> Written:
+        """Store content from a stream, hashing it on the way.
+
+        Args:
+            chunks: exactly `size` bytes in all; left alone when the store has `expected`.
+            expected: the checksum that header and content must have.
+
+        Raises:
+            ChecksumMismatchError: they have another.
+            FormatError: the stream is shorter or longer than `size`.
+            FreeSpaceError: the object would not leave enough free space.
+        """
+        if expected is not None and self.has_own_content(expected):
+            return Written(expected, False)
+        with doing("Writing content object"):
+            if header.is_symlink:
+                digest = hashlib.sha256(encode_header(header))
+                checksum = _expect(Checksum(digest.digest()), expected)
+                return Written(checksum, self.put_content(checksum, header, b""))
+            self._reserve(size)
+            with TempFile(self.temp) as tmp:
+                digest = hashlib.sha256(encode_header(header))
+                self._write_stream(tmp, header, size, _hashed(chunks, size, digest.update))
+                checksum = _expect(Checksum(digest.digest()), expected)
+                self._check_writable_header(checksum, header)
+                if self.has_own_content(checksum):
+                    self._give_back(size)
+                    return Written(checksum, False)
+                return Written(checksum, self._publish(tmp, checksum, header))
+
+    def delete(self, name: ObjectName) -> None:
+        """Remove a published object.
+
+        Raises:
+            OSError: it does not exist, or may not be removed.
+        """
+        with doing(f"Deleting object {name}"):
+            self.objects.remove(self.path_of(name))
+
+    def _reserve(self, size: int) -> None:
+        if self.budget is not None:
+            self.budget.take(size)
+
+    def _give_back(self, size: int) -> None:
+        if self.budget is not None:
+            self.budget.give_back(size)
+
+    def _publish(self, tmp: TempFile, checksum: Checksum, header: FileHeader) -> bool:
+        self._apply_metadata(tmp, header)
+        if self.settings.sync_objects:
+            tmp.sync()
+        return tmp.link(self._destination(), loose_path(checksum, self._extension))
+
+    # -- what a mode decides -------------------------------------------------------------
+
+    def _check_writable_header(self, checksum: Checksum, header: FileHeader) -> None:  # noqa: B027
+        """Raise `FormatError` when this mode cannot hold such a file; most hold any."""
+
+    @abstractmethod
+    def _open(self, place: Dir, path: str) -> OpenContent:
+        """Open a loose content object; FileNotFoundError when it is not in `place`."""
+
+    def _write_body(self, tmp: TempFile, header: FileHeader, data: bytes) -> None:
+        """Write the content of a regular file."""
+        tmp.write(data)
+
+    def _write_stream(
+        self, tmp: TempFile, header: FileHeader, size: int, chunks: Iterator[bytes]
+    ) -> None:
+        """Write the content of a regular file from a stream."""
+        for chunk in chunks:
+            tmp.write(chunk)
+
+    @abstractmethod
+    def _apply_metadata(self, tmp: TempFile, header: FileHeader) -> None:
+        """Give the file of a regular object its owner, mode, xattrs and times."""
+
+    @abstractmethod
+    def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
+        """Store a symlink; return whether it is new."""
+
+
+def check_structure(kind: ObjectType, data: bytes) -> None:
+    """Raise `FormatError` unless `data` is a well-formed metadata object of that kind."""
+    match kind:
+        case ObjectType.DIRTREE:
+            check_dirtree(data)
+        case ObjectType.DIRMETA:
+            check_dirmeta(data)
+        case ObjectType.COMMIT:
+            from pyostree.formats.commit import check_commit
+
+            check_commit(data)
+        case ObjectType.COMMITMETA | ObjectType.TOMBSTONE_COMMIT:
+            from pyostree.formats.commit import decode_metadata
+
+            decode_metadata(data)
+        case _:
+            raise CorruptObjectError(f"{kind.extension} is not a metadata object")
+
+
+def check_content_header(header: FileHeader) -> None:
+    """Raise `FormatError` unless a content object from outside has a valid header."""
+    check_header(header)
+
+
+def _expect(actual: Checksum, expected: Checksum | None) -> Checksum:
+    if expected is not None and actual != expected:
+        raise ChecksumMismatchError("file", str(expected), str(actual))
+    return actual
+
+
+class _Update(Protocol):
+    def __call__(self, data: bytes, /) -> None: ...
+
+
+def _hashed(chunks: Iterable[bytes], size: int, update: _Update) -> Iterator[bytes]:
+    left = size
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise FormatError(f"Content is longer than the {size} bytes its header says")
+        update(chunk)
+        yield chunk
+    if left:
+        raise FormatError(f"Unexpected EOF with {left}/{size} bytes remaining")
