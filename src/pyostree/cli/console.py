@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import NoReturn, TextIO
 
 from pyostree.errors import describe
@@ -33,9 +34,9 @@ class Console:
         """
         charset = locale_charset()
         errors = "surrogateescape" if charset == "utf-8" else "replace"
-        for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(encoding=charset, errors=errors)  # type: ignore[union-attr]
-        return cls(sys.stdout, sys.stderr, charset)
+        return cls(
+            _set_up(sys.stdout, charset, errors), _set_up(sys.stderr, charset, errors), charset
+        )
 
     def report(self, err: BaseException) -> None:
         """Print the error line, and the hint if a person is watching."""
@@ -47,9 +48,11 @@ class Console:
 
     def message(self, text: str) -> None:
         """Print a line on standard error."""
-        self.out.flush()
-        self.err.write(f"{text}\n")
-        self.err.flush()
+        try:
+            self.out.flush()  # first, so that both keep their order in a common log
+        finally:
+            self.err.write(f"{text}\n")
+            self.err.flush()
 
     def is_reader_gone(self) -> bool:
         """Tell whether standard output is a pipe that nobody reads any more."""
@@ -58,6 +61,14 @@ class Console:
         poller = poll()
         poller.register(self.out.fileno(), 0)
         return any(events & POLLERR for _, events in poller.poll(0))
+
+
+def _set_up(stream: TextIO | None, charset: str, errors: str) -> TextIO:
+    if stream is None:  # closed by our caller
+        return open(os.devnull, "w", encoding=charset, errors=errors)
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(encoding=charset, errors=errors)
+    return stream
 
 
 def locale_charset() -> str:

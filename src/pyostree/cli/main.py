@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from pyostree.cli import console as console_module
 from pyostree.cli.console import Console
@@ -19,28 +20,21 @@ from pyostree.errors import OstreeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Protocol
 
+    class CommandModule(Protocol):
+        """What the module of a command holds."""
 
-class CommandModule(Protocol):
-    """What the module of a command holds."""
-
-    @property
-    def PARAMETERS(self) -> str: ...  # noqa: N802 - these are constants in a module
-    @property
-    def NEEDS(self) -> Need: ...  # noqa: N802
-    @property
-    def OPTIONS(self) -> tuple[Option | Positional, ...]: ...  # noqa: N802
-    @property
-    def Args(self) -> Callable[..., Any]: ...  # noqa: N802
-    @property
-    def run(self) -> Callable[..., None]: ...
-
-
-class _Level(NamedTuple):
-    """A command or group whose options are known: all that parsing and help need."""
-
-    options: tuple[Option, ...]
-    usage: Callable[[], str]
+        @property
+        def PARAMETERS(self) -> str: ...  # noqa: N802 - these are constants in a module
+        @property
+        def NEEDS(self) -> Need: ...  # noqa: N802
+        @property
+        def OPTIONS(self) -> tuple[Option | Positional, ...]: ...  # noqa: N802
+        @property
+        def Args(self) -> Callable[..., Any]: ...  # noqa: N802
+        @property
+        def run(self) -> Callable[..., None]: ...
 
 
 def main() -> int:
@@ -55,7 +49,8 @@ def main() -> int:
         console_module.die_by_signal("SIGPIPE")
     except OSError as err:  # the disk that our output goes to is full
         console_module.drop_output()
-        console.report(err)
+        with suppress(OSError):  # standard error may be that very disk
+            console.report(err)
         return 1
     return status
 
@@ -85,6 +80,9 @@ def run_command_line(argv: Sequence[str], console: Console, top: Group = TOP) ->
         if isinstance(err, BrokenPipeError) and console.is_reader_gone():
             raise
         console.report(err)
+        return 1
+    except MemoryError:
+        console.report(OstreeError("Out of memory"))
         return 1
 
 
@@ -122,7 +120,7 @@ def _run_command(invocation: Invocation, command: Command, name: str, console: C
 
         return command_usage(name, module.PARAMETERS, command.description, options)
 
-    parsed = _parse(_Level(options, usage), invocation.arguments, console)
+    parsed = _parse(options, usage, invocation.arguments, console)
     if parsed is None:
         return 0
     try:
@@ -152,7 +150,7 @@ def _run_group(invocation: Invocation, name: str, console: Console) -> int:
         return 0
     try:
         if not group.is_handmade:
-            parsed = _parse(_Level(options, usage), invocation.arguments, console)
+            parsed = _parse(options, usage, invocation.arguments, console)
             if parsed is None:
                 return 0
             if parsed.values.get("_print_current_dir"):
@@ -172,12 +170,14 @@ def _print_current_dir(parsed: Parsed, console: Console) -> int:
     return 0
 
 
-def _parse(level: _Level, arguments: Sequence[str], console: Console) -> Parsed | None:
+def _parse(
+    options: Sequence[Option], usage: Callable[[], str], arguments: Sequence[str], console: Console
+) -> Parsed | None:
     """Parse, and act on the options that every command has; None when that was all."""
     try:
-        parsed = parse(level.options, arguments, charset=console.charset)
+        parsed = parse(options, arguments, charset=console.charset)
     except HelpRequested:
-        console.out.write(level.usage())
+        console.out.write(usage())
         return None
     if parsed.values["_version"]:
         from pyostree.cli.version import version_text  # rarely needed

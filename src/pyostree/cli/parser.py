@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from pyostree.cli.options import BOOLEAN, FLAG, INTEGER, TEXT, Option
 from pyostree.errors import OstreeError
@@ -23,11 +22,14 @@ class HelpRequested(Exception):  # noqa: N818 - not an error
     """``--help`` was reached before any error."""
 
 
-class Parsed(NamedTuple):
+class Parsed:
     """What the arguments say: a value for each option's `dest`, and the positionals."""
 
-    values: dict[str, object]
-    positionals: tuple[str, ...]
+    __slots__ = ("positionals", "values")
+
+    def __init__(self, values: dict[str, object], positionals: tuple[str, ...]) -> None:
+        self.values = values
+        self.positionals = positionals
 
 
 def parse(options: Sequence[Option], arguments: Sequence[str], *, charset: str) -> Parsed:

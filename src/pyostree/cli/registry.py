@@ -6,47 +6,78 @@ order.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 
-class Command(NamedTuple):
+class Command:
     """A command; `module` is its module's name inside this package."""
 
-    name: str
-    module: str
-    description: str
-    hidden: bool = False
+    __slots__ = ("description", "hidden", "module", "name")
+
+    def __init__(self, name: str, module: str, description: str, *, hidden: bool = False) -> None:
+        self.name = name
+        self.module = module
+        self.description = description
+        self.hidden = hidden
 
 
-class Group(NamedTuple):
+class Group:
     """Commands that share a first word.
 
-    Attributes:
+    Args:
+        name: that word; empty for the whole program.
+        description: one line for the listing and the usage text.
+        parameters: what the usage line says about arguments.
         width: columns of a command's name in the listing.
-        is_admin: works on a sysroot, so its commands' common options differ.
-        is_handmade: ``static-delta``, which has a shorter usage text and knows only ``--help``.
+        entries: in the order of the listing.
     """
 
-    name: str
-    description: str
-    entries: tuple[Command | Group, ...]
-    parameters: str = "COMMAND"
-    width: int = 18
-    hidden: bool = False
-    is_admin: bool = False
-    is_handmade: bool = False
+    __slots__ = ("description", "entries", "hidden", "name", "parameters", "width")
+
+    is_admin = False
+    is_handmade = False
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        parameters: str = "COMMAND",
+        width: int = 18,
+        hidden: bool = False,
+        entries: Sequence[Command | Group],
+    ) -> None:
+        self.name = name
+        self.description = description
+        self.parameters = parameters
+        self.width = width
+        self.hidden = hidden
+        self.entries = entries
 
     def find(self, name: str) -> Command | Group | None:
         """Return the entry called `name`, hidden ones too."""
         return next((entry for entry in self.entries if entry.name == name), None)
 
 
-_ADMIN = Group(
+class AdminGroup(Group):
+    """Commands that work on a sysroot, and so have other common options."""
+
+    __slots__ = ()
+    is_admin = True
+
+
+class HandmadeGroup(Group):
+    """``static-delta``, which has a shorter usage text and itself knows only ``--help``."""
+
+    __slots__ = ()
+    is_handmade = True
+
+
+_ADMIN = AdminGroup(
     "admin",
     "Manage deployments on a host or a device's disk",
     parameters="--print-current-dir|COMMAND",
     width=25,
-    is_admin=True,
     entries=(
         Command("cleanup", "admin_cleanup", "Remove what no deployment uses any more"),
         Command("deploy", "admin_deploy", "Make a revision the default deployment"),

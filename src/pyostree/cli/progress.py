@@ -1,0 +1,103 @@
+"""Progress on a terminal, or in a log where standard output is none."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+from typing import TextIO
+
+_SAVE_CURSOR = "\x1b7"
+_RESTORE_CURSOR = "\x1b8"
+_TERMINAL_INTERVAL_S = 0.2
+_LOG_INTERVAL_S = 1.0
+_UNKNOWN_COLUMNS = 80
+_MAX_COLUMNS = 256
+_BAR_COLUMNS = 20
+_BAR_MIN_COLUMNS = 10
+_BAR_FRAME_COLUMNS = 6  # the brackets, and the number with its sign
+_ALL = 100
+
+
+class StatusLine:
+    """One line on a terminal, rewritten in place; elsewhere only its last text is printed."""
+
+    __slots__ = ("_is_open", "_is_terminal", "_last", "_out")
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._is_terminal = out.isatty()
+        self._is_open = False
+        self._last = 0.0
+
+    def update(self, status: str) -> None:
+        """Show `status`, unless another was shown just before."""
+        if self._is_terminal and self.is_due():
+            self.show(status)
+
+    def finish(self, status: str = "") -> None:
+        """Show the last `status`, if there is one, and leave the line."""
+        if not self._is_terminal:
+            self._out.write(f"{status}\n" if status else "")
+        elif status or self._is_open:
+            if status:
+                self.show(status)
+            self._out.write("\n")
+        self._is_open = False
+        self._out.flush()
+
+    def is_due(self) -> bool:
+        """Tell whether enough time has passed since the last text."""
+        return not self._is_open or monotonic() - self._last >= _TERMINAL_INTERVAL_S
+
+    def show(self, status: str) -> None:
+        """Show `status` at once."""
+        start = _RESTORE_CURSOR if self._is_open else _SAVE_CURSOR + _RESTORE_CURSOR
+        self._is_open = True
+        self._last = monotonic()
+        self._out.write(f"{start}{status:<{self.columns()}}")
+        self._out.flush()
+
+    def columns(self) -> int:
+        """Return the width of the terminal."""
+        try:
+            columns = os.get_terminal_size(self._out.fileno()).columns
+        except OSError:
+            columns = 0
+        return min(columns or _UNKNOWN_COLUMNS, _MAX_COLUMNS)
+
+
+class PercentProgress:
+    """Progress that knows its end: a bar on a terminal, elsewhere at most a line per second."""
+
+    __slots__ = ("_is_terminal", "_last", "_line", "_out")
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._is_terminal = out.isatty()
+        self._line = StatusLine(out)
+        self._last: float | None = None
+
+    def update(self, status: str, done: int, total: int) -> None:
+        """Show that `done` of `total` steps are taken; the first and last are always shown."""
+        percent = min(done * _ALL // total, _ALL) if total > 0 else _ALL
+        if self._is_terminal:
+            if percent == _ALL or self._line.is_due():
+                self._line.show(_with_bar(status, percent, self._line.columns()))
+            return
+        now = monotonic()
+        if self._last is None or percent == _ALL or now - self._last >= _LOG_INTERVAL_S:
+            self._last = now
+            self._out.write(f"{status} {percent}%\n")
+            self._out.flush()
+
+    def finish(self) -> None:
+        """Leave the terminal's line."""
+        if self._is_terminal:
+            self._line.finish()
+
+
+def _with_bar(status: str, percent: int, columns: int) -> str:
+    shown = status[: max(columns - _BAR_MIN_COLUMNS - 1, 0)]
+    inside = min(_BAR_COLUMNS, columns - len(shown) - 1) - _BAR_FRAME_COLUMNS
+    filled = "=" * (max(inside, 0) * percent // _ALL)
+    return f"{shown} [{filled:<{max(inside, 0)}}]{percent:3}%"
