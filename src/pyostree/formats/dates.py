@@ -1,0 +1,310 @@
+"""Dates: parsing what GNU ``date -d`` takes, formatting as ``ostree log`` and ``summary`` do.
+
+Times are seconds since 1970 UTC, of any size a 64-bit number has; the calendar is the Gregorian one
+before its time too.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+
+from pyostree.errors import FormatError
+from pyostree.formats.date_grammar import NS, Parser, Stated, tokenize
+
+_DAY_S = 86400
+_MAX_TIME = 2**63
+_MAX_FIELD = 2**31 - 1  # fields are C ints
+_NOON = 12
+_DAYS_PER_ERA = 146097  # 400 years
+_YEARS_PER_ERA = 400
+_EPOCH_DAYS = 719468  # 0000-03-01 to 1970-01-01
+_FIRST_YEAR, _LAST_YEAR = 1, 9999  # what GDateTime can show
+_TZ_PREFIX = 'TZ="'
+_QUARTER_S = 90 * _DAY_S
+
+
+def parse_date(text: str, now: float) -> int:
+    """Return the time that `text` means, seen from `now`; without a zone, in local time.
+
+    Raises:
+        FormatError: ``Could not parse 'TEXT'``.
+    """
+    try:
+        return _parse(text, int(now * NS))
+    except FormatError:
+        raise FormatError(f"Could not parse '{text}'") from None
+
+
+def format_commit_date(timestamp: int) -> str:
+    """Return UTC date and time as ``log`` and ``show`` print them.
+
+    Args:
+        timestamp: the unsigned number in a commit; from 2**63 on it is a time before 1970.
+
+    Raises:
+        FormatError: ``Invalid timestamp: N`` for years outside 1 to 9999.
+    """
+    days, second = divmod(_signed(timestamp), _DAY_S)
+    year, month, day = _civil_from_days(days)
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        raise FormatError(f"Invalid timestamp: {timestamp}")
+    return f"{year}-{month:02}-{day:02} {_clock_text(second)} +0000"
+
+
+def format_local(timestamp: int) -> str:
+    """Return local date, time and shortest zone, such as ``2023-11-15T21:00:00-05``.
+
+    A time that cannot be shown is ``invalid``.
+    """
+    signed = _signed(timestamp)
+    if not _FIRST_YEAR < _civil_from_days(signed // _DAY_S)[0] < _LAST_YEAR:
+        return "invalid"
+    offset = _local_offset(signed, None)
+    days, second = divmod(signed + offset, _DAY_S)
+    year, month, day = _civil_from_days(days)
+    return f"{year:04}-{month:02}-{day:02}T{_clock_text(second)}{_zone_text(offset)}"
+
+
+def is_representable(timestamp: int) -> bool:
+    """Tell whether `timestamp` lies in the years 1 to 9999."""
+    return _FIRST_YEAR <= _civil_from_days(_signed(timestamp) // _DAY_S)[0] <= _LAST_YEAR
+
+
+def _signed(timestamp: int) -> int:
+    return timestamp - 2 * _MAX_TIME if timestamp >= _MAX_TIME else timestamp
+
+
+def _clock_text(second: int) -> str:
+    return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+
+
+def _zone_text(offset: int) -> str:
+    sign = "-" if offset < 0 else "+"
+    hours, rest = divmod(abs(offset), 3600)
+    minutes, seconds = divmod(rest, 60)
+    text = f"{sign}{hours:02}"
+    if minutes or seconds:
+        text += f":{minutes:02}"
+    return f"{text}:{seconds:02}" if seconds else text
+
+
+# -- meaning -----------------------------------------------------------------------------
+
+
+def _parse(text: str, now_ns: int) -> int:
+    text, zone = _take_zone_prefix(text.lstrip(" \t\n\v\f\r"))
+    now = now_ns // NS
+    stated = Parser(tokenize(text or "0", _zone_names(now, zone))).parse()
+    if stated.timestamp_ns is not None:
+        result = stated.timestamp_ns // NS
+    else:
+        result = _resolve(stated, now_ns, zone)
+    if not -_MAX_TIME <= result < _MAX_TIME:
+        raise FormatError("out of range")
+    return result
+
+
+def _resolve(stated: Stated, now_ns: int, zone: tzinfo | None) -> int:
+    seen = (stated.times, stated.dates, stated.days, stated.local_zones + stated.zones)
+    if any(count > 1 for count in seen):
+        raise FormatError("said twice")
+    now = now_ns // NS
+    now_offset = _local_offset(now, zone)
+    local_days, local_second = divmod(now + now_offset, _DAY_S)
+    year, month, day = _civil_from_days(local_days)
+    if stated.dates:
+        given, month, day = stated.date
+        year = year if given is None else given
+    is_absolute = bool(stated.dates or stated.days or stated.times)
+    nanos = stated.seconds_ns % NS
+    if stated.times:
+        second = _time_of_day(stated)
+    elif stated.rels and not is_absolute:
+        second, nanos = local_second, now_ns % NS
+    else:
+        second = nanos = 0
+    days = _checked_days(year, month, day)
+    place = _Place(stated, zone, None if is_absolute else now_offset)
+    place.to_utc(days * _DAY_S + second, check=True)
+    if stated.days and not stated.dates:
+        days += _weekday_shift(days, stated)
+    if stated.rel_year or stated.rel_month or stated.rel_day:
+        year, month, day = _civil_from_days(days)
+        days = _shifted_days(year + stated.rel_year, month + stated.rel_month, day, stated.rel_day)
+    start = place.to_utc(days * _DAY_S + second, check=False)
+    return (start * NS + nanos + stated.rel_ns) // NS
+
+
+class _Place:
+    """Where the wall clock hangs: an explicit zone, a named local one, or the local rules."""
+
+    def __init__(self, stated: Stated, zone: tzinfo | None, offset: int | None) -> None:
+        self._explicit = stated.zone_minutes * 60 if stated.zones else None
+        self._name = stated.local_zone
+        self._zone = zone
+        self._offset = offset  # kept from now, so that "1 month ago" stays clear of DST
+
+    def to_utc(self, civil: int, *, check: bool) -> int:
+        """Return the time at which the clock shows `civil`; `check` refuses skipped hours."""
+        if self._explicit is not None:
+            return civil - self._explicit
+        if self._name is not None:
+            return self._named(civil, check=check)
+        if self._offset is not None:
+            return civil - self._offset
+        found = civil - _wall_offset(civil, 0, self._zone)
+        if check and found + _local_offset(found, self._zone) != civil:
+            raise FormatError("skipped by daylight saving")
+        return found
+
+    def _named(self, civil: int, *, check: bool) -> int:
+        wants_daylight = self._name is not None and self._name.endswith(" DST")
+        for fold in (0, 1):
+            found = civil - _wall_offset(civil, fold, self._zone)
+            name = _local_name(found, self._zone).upper()
+            if name == self._name or (wants_daylight and name != str(self._name)[:-4]):
+                return found
+        if check:
+            raise FormatError("the zone is not in force then")
+        return civil - _wall_offset(civil, 0, self._zone)
+
+
+def _time_of_day(stated: Stated) -> int:
+    hour, second = stated.hour, stated.seconds_ns // NS
+    if stated.meridian is None:
+        is_valid = hour < 24  # noqa: PLR2004
+    else:
+        is_valid = 0 < hour <= _NOON
+        hour = hour % _NOON + _NOON * stated.meridian
+    if not is_valid or stated.minute > 59 or second > 59:  # noqa: PLR2004
+        raise FormatError("no such time")
+    return hour * 3600 + stated.minute * 60 + second
+
+
+def _weekday_shift(days: int, stated: Stated) -> int:
+    weekday = (days + 4) % 7  # 1970-01-01 was a Thursday
+    ordinal = stated.day_ordinal
+    weeks = ordinal - (ordinal > 0 and weekday != stated.day_number)
+    shift = (stated.day_number - weekday) % 7 + 7 * weeks
+    if abs(shift) > _MAX_FIELD:
+        raise FormatError("out of range")
+    return shift
+
+
+def _shifted_days(year: int, month: int, day: int, more: int) -> int:
+    if max(abs(year), abs(month), abs(day + more)) > _MAX_FIELD:
+        raise FormatError("out of range")
+    years, month0 = divmod(month - 1, 12)
+    return _days_from_civil(year + years, month0 + 1, 1) + day - 1 + more
+
+
+def _checked_days(year: int, month: int, day: int) -> int:
+    if not (0 <= year <= _MAX_FIELD and 1 <= month <= 12 and 1 <= day <= 31):  # noqa: PLR2004
+        raise FormatError("no such date")
+    days = _days_from_civil(year, month, day)
+    if _civil_from_days(days) != (year, month, day):
+        raise FormatError("no such date")
+    return days
+
+
+# -- calendar ----------------------------------------------------------------------------
+
+
+def _days_from_civil(year: int, month: int, day: int) -> int:
+    """Return days since 1970-01-01; years begin in March so that leap days come last."""
+    year -= month <= 2  # noqa: PLR2004
+    era, year_of_era = divmod(year, _YEARS_PER_ERA)
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
+    return era * _DAYS_PER_ERA + day_of_era - _EPOCH_DAYS
+
+
+def _civil_from_days(days: int) -> tuple[int, int, int]:
+    era, day_of_era = divmod(days + _EPOCH_DAYS, _DAYS_PER_ERA)
+    year_of_era = (
+        day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096
+    ) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    month_from_march = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * month_from_march + 2) // 5 + 1
+    month = month_from_march + 3 if month_from_march < 10 else month_from_march - 9  # noqa: PLR2004
+    return era * _YEARS_PER_ERA + year_of_era + (month <= 2), month, day  # noqa: PLR2004
+
+
+# -- zones -------------------------------------------------------------------------------
+
+
+def _datetime(seconds: int) -> datetime:
+    """Return a naive `datetime`, moved by whole eras into the years it can hold."""
+    days, second = divmod(seconds, _DAY_S)
+    era = (days + _EPOCH_DAYS) // _DAYS_PER_ERA
+    days -= (era - min(max(era, 1), 23)) * _DAYS_PER_ERA
+    return datetime(1970, 1, 1) + timedelta(days=days, seconds=second)
+
+
+def _local_offset(timestamp: int, zone: tzinfo | None) -> int:
+    """Return seconds east of Greenwich in force at `timestamp`."""
+    moment = _datetime(timestamp).replace(tzinfo=UTC).astimezone(zone)
+    return _seconds(moment.utcoffset())
+
+
+def _local_name(timestamp: int, zone: tzinfo | None) -> str:
+    moment = _datetime(timestamp).replace(tzinfo=UTC).astimezone(zone)
+    return moment.tzname() or ""
+
+
+def _wall_offset(civil: int, fold: int, zone: tzinfo | None) -> int:
+    """Return the offset in force when the wall clock shows `civil`."""
+    wall = _datetime(civil).replace(fold=fold)
+    placed = wall.astimezone() if zone is None else wall.replace(tzinfo=zone)
+    return _seconds(placed.utcoffset())
+
+
+def _seconds(offset: timedelta | None) -> int:
+    return 0 if offset is None else offset.days * _DAY_S + offset.seconds
+
+
+def _zone_names(now: int, zone: tzinfo | None) -> tuple[str, ...]:
+    """Return the names of the zone this year: standard and daylight saving time."""
+    moments = [now + quarter * _QUARTER_S for quarter in range(4)]
+    return tuple({_local_name(moment, zone).upper(): None for moment in moments})
+
+
+def _take_zone_prefix(text: str) -> tuple[str, tzinfo | None]:
+    """Split ``TZ="ZONE" REST``; a zone nobody knows is UTC, as in the C library."""
+    if not text.startswith(_TZ_PREFIX):
+        return text, None
+    name = []
+    position = len(_TZ_PREFIX)
+    while position < len(text) and text[position] != '"':
+        if text[position] == "\\":
+            position += 1
+            if text[position : position + 1] not in ("\\", '"'):
+                raise FormatError("bad escape in TZ")
+        name.append(text[position])
+        position += 1
+    if position >= len(text):
+        raise FormatError("TZ is not closed")
+    rest = text[position + 1 :].lstrip(" \t\n\v\f\r")
+    return rest, _load_zone("".join(name).removeprefix(":"))
+
+
+def _load_zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return _posix_zone(name)
+
+
+def _posix_zone(name: str) -> tzinfo:
+    """Return the fixed zone of ``NAME[+-]H[:MM]``, counted to the west; anything else is UTC."""
+    letters = name.rstrip("0123456789:+-")
+    sign, _, digits = name[len(letters) :].rpartition("-")
+    hours, _, minutes = digits.lstrip("+").partition(":")
+    if len(letters) < 3 or not hours.isdecimal() or int(hours) >= 24:  # noqa: PLR2004
+        return UTC
+    west = timedelta(hours=int(hours), minutes=int(minutes) if minutes.isdecimal() else 0)
+    is_east = len(name) > len(letters) and name[len(letters)] == "-" and not sign
+    return timezone(west if is_east else -west, letters)
