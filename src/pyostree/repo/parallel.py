@@ -1,0 +1,92 @@
+"""Work spread over a bounded pool of threads, with results in the order of the input.
+
+Hashing, inflating, deflating and file I/O release the interpreter lock, so threads use all
+processors. Many small items should travel in batches, since handing one over costs more than
+hashing a small file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+_MAX_WORKERS = 16  # above that the disk or the interpreter lock is what limits
+_AHEAD_PER_WORKER = 2
+
+
+def worker_count() -> int:
+    """Return how many threads can run at once on the processors that this process may use."""
+    return max(1, min(len(os.sched_getaffinity(0)), _MAX_WORKERS))
+
+
+@contextmanager
+def worker_pool(workers: int | None = None) -> Iterator[Executor]:
+    """Give a pool of `workers` threads, by default one per processor; its work ends with it."""
+    from concurrent.futures import ThreadPoolExecutor  # slow to import
+
+    with ThreadPoolExecutor(workers or worker_count(), "pyostree") as pool:
+        yield pool
+
+
+def map_ordered(
+    pool: Executor, work: Callable[[A], B], items: Iterable[A], *, ahead: int | None = None
+) -> Iterator[B]:
+    """Yield ``work(item)`` in input order.
+
+    The first error is raised, what has not begun is cancelled.
+
+    Args:
+        ahead: at most so many items are in flight or unread; by default two per processor.
+    """
+    limit = ahead or _AHEAD_PER_WORKER * worker_count()
+    waiting: deque[Future[B]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= limit:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def map_batches(
+    pool: Executor,
+    work: Callable[[A], B],
+    items: Iterable[A],
+    *,
+    batch: int,
+    ahead: int | None = None,
+) -> Iterator[B]:
+    """Yield ``work(item)`` in input order, handing `batch` items at once to a thread.
+
+    An item's error is raised in its turn, after the results of the items before its batch.
+
+    Args:
+        ahead: at most so many batches are in flight or unread; by default two per processor.
+    """
+
+    def work_batch(group: list[A]) -> list[B]:
+        return [work(item) for item in group]
+
+    for results in map_ordered(pool, work_batch, batches(items, batch), ahead=ahead):
+        yield from results
+
+
+def batches(items: Iterable[A], size: int) -> Iterator[list[A]]:
+    """Yield `items` in lists of `size`, the last one shorter."""
+    iterator = iter(items)
+    while group := list(islice(iterator, size)):
+        yield group
