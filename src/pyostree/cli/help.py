@@ -24,16 +24,23 @@ def command_usage(name: str, parameters: str, description: str, options: Sequenc
     return _usage(name, parameters, [description, ""], options)
 
 
-def group_usage(name: str, group: Group, options: Sequence[Option]) -> str:
-    """Return the usage text of a group of commands, or of the whole program."""
+def group_usage(name: str, group: Group, options: Sequence[Option], *, path: str = "") -> str:
+    """Return the usage text of a group of commands, or of the whole program.
+
+    Args:
+        name: program and groups as typed.
+        group: whose commands are listed.
+        options: that are known when no command is named.
+        path: the group's name below others; default: its own.
+    """
+    path = path or group.name
+    title = f'Builtin "{path}" Commands:' if path else "Builtin Commands:"
     if group.is_handmade:
-        return _handmade_usage(name, group)
-    words = name.split(" ", 1)
-    title = f'Builtin "{words[1]}" Commands:' if group.name else "Builtin Commands:"
+        head = ["Usage:", f"  {name} [OPTION...] {group.parameters}", "", title]
+        return "\n".join([*head, *_listing(group, _HANDMADE_WIDTH), "", ""])
     summary = [group.description, ""] if group.description else []
-    return _usage(
-        name, group.parameters, [*summary, title, *_listing(group, group.width), ""], options
-    )
+    middle = [*summary, title, *_listing(group, group.width), ""]
+    return _usage(name, group.parameters, middle, options)
 
 
 def _usage(name: str, parameters: str, middle: list[str], options: Sequence[Option]) -> str:
@@ -43,12 +50,6 @@ def _usage(name: str, parameters: str, middle: list[str], options: Sequence[Opti
     line = f"  {name} [OPTION…] {parameters}".rstrip()
     head = ["Usage:", line, "", *middle, "Help Options:", lines[0], "", "Application Options:"]
     return "\n".join([*head, *lines[1:], "", ""])
-
-
-def _handmade_usage(name: str, group: Group) -> str:
-    title = f'Builtin "{group.name}" Commands:'
-    head = ["Usage:", f"  {name} [OPTION...] {group.parameters}", "", title]
-    return "\n".join([*head, *_listing(group, _HANDMADE_WIDTH), "", ""])
 
 
 def _listing(group: Group, width: int) -> list[str]:

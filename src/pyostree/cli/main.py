@@ -143,7 +143,7 @@ def _run_group(invocation: Invocation, name: str, console: Console) -> int:
     def usage() -> str:
         from pyostree.cli.help import group_usage  # rarely needed
 
-        return group_usage(name, group, options)
+        return group_usage(name, group, options, path=" ".join(invocation.path))
 
     if invocation.wants_help:
         console.out.write(usage())
