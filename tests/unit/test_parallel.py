@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
+
 from pyostree.repo.parallel import batches, map_batches, map_ordered, worker_count, worker_pool
 
 
@@ -21,13 +23,13 @@ def test_map_ordered_uneven_work_keeps_input_order() -> None:
 def test_map_ordered_slow_reader_never_more_than_ahead_taken() -> None:
     taken = []
 
-    def items() -> object:
+    def items() -> Iterator[int]:
         for number in range(20):
             taken.append(number)
             yield number
 
     with worker_pool(2) as pool:
-        results = map_ordered(pool, lambda item: item, items(), ahead=3)  # type: ignore[arg-type]
+        results = map_ordered(pool, lambda item: item, items(), ahead=3)
         for done, _ in enumerate(results):
             assert len(taken) <= done + 3
 
@@ -43,10 +45,9 @@ def test_map_batches_error_is_raised_in_its_turn_and_rest_is_cancelled() -> None
             raise ValueError("ten")
         return number
 
-    seen = []
+    seen: list[int] = []
     with worker_pool(2) as pool, pytest.raises(ValueError, match="ten"):
-        for number in map_batches(pool, work, range(10_000), batch=4, ahead=2):
-            seen.append(number)
+        seen.extend(map_batches(pool, work, range(10_000), batch=4, ahead=2))
     assert seen == list(range(8))
     assert len(started) < 40
 
