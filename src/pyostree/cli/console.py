@@ -99,10 +99,11 @@ def show_debug_messages(err: TextIO) -> None:
     logger.setLevel(logging.DEBUG)
 
 
-def drop_output() -> None:
+def drop_output(*descriptors: int) -> None:
     """Send to nowhere what is still buffered, so that the interpreter's exit stays silent."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
+    for descriptor in descriptors:
+        os.dup2(null, descriptor)
     os.close(null)
 
 
@@ -111,7 +112,7 @@ def die_by_signal(name: str) -> NoReturn:
     import signal  # slow, and rarely needed
 
     number = signal.Signals[name]
-    drop_output()
+    drop_output(1, 2)
     signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     os.kill(os.getpid(), number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -48,9 +47,11 @@ def main() -> int:
     except BrokenPipeError:
         console_module.die_by_signal("SIGPIPE")
     except OSError as err:  # the disk that our output goes to is full
-        console_module.drop_output()
-        with suppress(OSError):  # standard error may be that very disk
+        console_module.drop_output(1)
+        try:
             console.report(err)
+        except OSError:  # standard error goes there too
+            console_module.drop_output(2)
         return 1
     return status
 
