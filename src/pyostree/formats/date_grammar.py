@@ -147,7 +147,7 @@ def _scan_number(text: str, position: int) -> tuple[Token | None, int]:
             return None, position
     end = _span(text, position, _DIGITS)
     value = int(text[position:end]) if end - position < 40 else _MAX_INTEGER + 1  # noqa: PLR2004
-    if value > _MAX_INTEGER:
+    if value > _MAX_INTEGER + (sign < 0):
         raise FormatError("number too large")
     value *= sign or 1
     if end + 1 < len(text) and text[end] in ".," and text[end + 1] in _DIGITS:
@@ -159,7 +159,7 @@ def _scan_number(text: str, position: int) -> tuple[Token | None, int]:
         kind = Kind.SIGNED_DECIMAL if sign else Kind.UNSIGNED_DECIMAL
         return Token(kind, value * NS + nanos), end
     kind = Kind.SIGNED if sign else Kind.UNSIGNED
-    return Token(kind, value, end - position), end
+    return Token(kind, value, end - position, "-" if sign < 0 else ""), end
 
 
 class Parser:
@@ -302,7 +302,7 @@ class Parser:
     def _zone_offset(self) -> int:
         """Return the minutes that ``+HH``, ``+HHMM`` or ``+HH:MM`` stand for."""
         signed = self._next()
-        sign = -1 if signed.value < 0 else 1
+        sign = -1 if signed.text == "-" else 1  # the value of "-00" does not tell
         size = abs(signed.value)
         if self._take_sign(":"):
             return sign * (size * _MINUTES_PER_HOUR + self._expect(Kind.UNSIGNED).value)

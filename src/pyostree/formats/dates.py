@@ -12,6 +12,8 @@ from pyostree.errors import FormatError
 from pyostree.formats.date_grammar import NS, Parser, Stated, tokenize
 
 _DAY_S = 86400
+_HOUR_S = 3600
+_SEARCH_STEPS = 6
 _MAX_TIME = 2**63
 _MAX_FIELD = 2**31 - 1  # fields are C ints
 _NOON = 12
@@ -109,8 +111,8 @@ def _resolve(stated: Stated, now_ns: int, zone: tzinfo | None) -> int:
     if any(count > 1 for count in seen):
         raise FormatError("said twice")
     now = now_ns // NS
-    now_offset = _local_offset(now, zone)
-    local_days, local_second = divmod(now + now_offset, _DAY_S)
+    # Also after TZ="..." the wall clock is read where we are: a quirk of the reference.
+    local_days, local_second = divmod(now + _local_offset(now, None), _DAY_S)
     year, month, day = _civil_from_days(local_days)
     if stated.dates:
         given, month, day = stated.date
@@ -124,7 +126,7 @@ def _resolve(stated: Stated, now_ns: int, zone: tzinfo | None) -> int:
     else:
         second = nanos = 0
     days = _checked_days(year, month, day)
-    place = _Place(stated, zone, None if is_absolute else now_offset)
+    place = _Place(stated, zone, None if is_absolute else _local_offset(now, zone))
     place.to_utc(days * _DAY_S + second, check=True)
     if stated.days and not stated.dates:
         days += _weekday_shift(days, stated)
@@ -152,21 +154,22 @@ class _Place:
             return self._named(civil, check=check)
         if self._offset is not None:
             return civil - self._offset
-        found = civil - _wall_offset(civil, 0, self._zone)
+        found = _from_wall_clock(civil, self._zone)
         if check and found + _local_offset(found, self._zone) != civil:
             raise FormatError("skipped by daylight saving")
         return found
 
     def _named(self, civil: int, *, check: bool) -> int:
         wants_daylight = self._name is not None and self._name.endswith(" DST")
-        for fold in (0, 1):
-            found = civil - _wall_offset(civil, fold, self._zone)
+        first = _from_wall_clock(civil, self._zone)
+        for found in (first, first - _HOUR_S, first + _HOUR_S):
             name = _local_name(found, self._zone).upper()
-            if name == self._name or (wants_daylight and name != str(self._name)[:-4]):
+            is_wanted = name == self._name or (wants_daylight and name != str(self._name)[:-4])
+            if is_wanted and found + _local_offset(found, self._zone) == civil:
                 return found
         if check:
             raise FormatError("the zone is not in force then")
-        return civil - _wall_offset(civil, 0, self._zone)
+        return first
 
 
 def _time_of_day(stated: Stated) -> int:
@@ -253,11 +256,18 @@ def _local_name(timestamp: int, zone: tzinfo | None) -> str:
     return moment.tzname() or ""
 
 
-def _wall_offset(civil: int, fold: int, zone: tzinfo | None) -> int:
-    """Return the offset in force when the wall clock shows `civil`."""
-    wall = _datetime(civil).replace(fold=fold)
-    placed = wall.astimezone() if zone is None else wall.replace(tzinfo=zone)
-    return _seconds(placed.utcoffset())
+def _from_wall_clock(civil: int, zone: tzinfo | None) -> int:
+    """Return when the wall clock shows `civil`.
+
+    The search starts at UTC, so of an hour that comes twice the one nearer to UTC is found, as
+    with the C library. For an hour that is skipped the result shows another time.
+    """
+    found = civil
+    for _ in range(_SEARCH_STEPS):
+        found, previous = civil - _local_offset(found, zone), found
+        if found == previous:
+            break
+    return found
 
 
 def _seconds(offset: timedelta | None) -> int:
@@ -266,8 +276,13 @@ def _seconds(offset: timedelta | None) -> int:
 
 def _zone_names(now: int, zone: tzinfo | None) -> tuple[str, ...]:
     """Return the names of the zone this year: standard and daylight saving time."""
-    moments = [now + quarter * _QUARTER_S for quarter in range(4)]
-    return tuple({_local_name(moment, zone).upper(): None for moment in moments})
+    names = [_local_name(now, None)]
+    here = _local_offset(now, zone)
+    for probe in range(now + _QUARTER_S, now + 4 * _QUARTER_S, _QUARTER_S):
+        if _local_offset(probe, zone) != here:
+            names.append(_local_name(probe, zone))
+            break
+    return tuple(name.upper() for name in names)
 
 
 def _take_zone_prefix(text: str) -> tuple[str, tzinfo | None]:
