@@ -1,0 +1,232 @@
+"""Copying objects from one local repository to another.
+
+In order of preference an object is hard-linked, copied (sharing blocks where the file system can),
+or read and written again, when the two repositories store it differently.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import stat
+from typing import NamedTuple
+
+from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, doing
+from pyostree.formats.file_header import FileHeader
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
+from pyostree.fs.dir import Dir
+from pyostree.fs.file import InputFile
+from pyostree.fs.kernel import copy_content
+from pyostree.fs.tempfile import TempFile
+from pyostree.fs.xattr import read_fd_xattr, read_fd_xattrs, set_fd_xattr, set_fd_xattrs
+from pyostree.repo.modes import RepoMode
+from pyostree.repo.repo import Repo
+from pyostree.repo.store.bare_user import META_XATTR
+from pyostree.repo.store.bare_user_only import check_bare_user_only
+from pyostree.repo.store.base import ObjectStore, check_content_header, check_structure
+
+# Link counts may be exhausted, and file systems differ: a copy serves as well.
+_NO_LINK = (errno.EMLINK, errno.EXDEV, errno.EPERM)
+
+
+class Imported(NamedTuple):
+    """What became of an object; `bytes_written` is 0 when it was linked or copied as it is."""
+
+    is_new: bool
+    bytes_written: int = 0
+
+
+class _Origin(NamedTuple):
+    """A repository to take objects from: the source itself, or one of its parents."""
+
+    store: ObjectStore
+    mode: RepoMode
+    has_same_owner: bool
+    has_same_device: bool
+
+
+class Importer:
+    """Copies objects from `source` to `target`; may be used from several threads.
+
+    Args:
+        is_trusted: take the source's word that its objects are what their names say.
+        only_bare_user_files: refuse content whose mode has bits outside 0775.
+    """
+
+    def __init__(
+        self, source: Repo, target: Repo, *, is_trusted: bool, only_bare_user_files: bool = False
+    ) -> None:
+        self._target = target
+        self._store = target.store
+        self._is_trusted = is_trusted
+        self._checks_modes = only_bare_user_files
+        own = target.store.objects.stat_self()
+        self._origins: list[_Origin] = []
+        repo: Repo | None = source
+        while repo is not None:
+            status = repo.store.objects.stat_self()
+            self._origins.append(
+                _Origin(
+                    repo.store,
+                    repo.mode,
+                    has_same_owner=status.st_uid == own.st_uid,
+                    has_same_device=status.st_dev == own.st_dev,
+                )
+            )
+            repo = repo.parent
+
+    def import_object(self, name: ObjectName) -> Imported:
+        """Copy one object, and with a commit its detached metadata.
+
+        Raises:
+            ObjectNotFoundError: the source has no such object.
+            ChecksumMismatchError: it is corrupt, and not trusted.
+        """
+        origin = self._find(name)
+        if name.type is ObjectType.FILE:
+            return self._import_content(origin, name.checksum)
+        if name.type is ObjectType.COMMIT:
+            self._import_detached(origin, name.checksum)
+        return self._import_metadata(origin, name)
+
+    def _find(self, name: ObjectName) -> _Origin:
+        for origin in self._origins:
+            if origin.store.has_own(name):
+                return origin
+        if name.type is ObjectType.FILE:
+            raise ObjectNotFoundError(f"Couldn't find file object '{name.checksum}'")
+        raise ObjectNotFoundError(f"No such metadata object {name}")
+
+    def _may_link(self, origin: _Origin) -> bool:
+        return self._is_trusted or origin.has_same_owner
+
+    # -- metadata ------------------------------------------------------------------------
+
+    def _import_detached(self, origin: _Origin, checksum: Checksum) -> None:
+        data = origin.store.read_detached(checksum)
+        if data is not None:
+            if not self._is_trusted:
+                check_structure(ObjectType.COMMITMETA, data)
+            self._store.write_detached(checksum, data)
+
+    def _import_metadata(self, origin: _Origin, name: ObjectName) -> Imported:
+        if name.type is ObjectType.COMMIT:
+            tombstone = loose_path(name.checksum, "tombstone-commit")
+            self._store.objects.remove(tombstone, missing_ok=True)
+        if self._may_link(origin):
+            if not self._is_trusted and name.type is not ObjectType.TOMBSTONE_COMMIT:
+                _check_metadata(origin.store, name)
+            return self._place(origin, name)
+        data = origin.store.read_metadata(name)
+        written = self._store.write_metadata(name.type, data, expected=name.checksum)
+        return Imported(written.is_new)
+
+    # -- content -------------------------------------------------------------------------
+
+    def _import_content(self, origin: _Origin, checksum: Checksum) -> Imported:
+        converts = (
+            origin.mode is RepoMode.BARE_USER and self._target.mode is RepoMode.BARE_USER_ONLY
+        )
+        can_place = self._may_link(origin) and (origin.mode is self._target.mode or converts)
+        if converts or self._checks_modes:
+            header, _ = origin.store.read_header(checksum)
+            check_bare_user_only(checksum, header)  # its link would not hash to its name there
+            if converts and header.is_symlink:
+                can_place = False
+        if not can_place:
+            return self._rewrite(origin, checksum)
+        if not self._is_trusted:
+            _check_content(origin.store, checksum)
+        return self._place(origin, ObjectName(checksum, ObjectType.FILE))
+
+    def _rewrite(self, origin: _Origin, checksum: Checksum) -> Imported:
+        if self._store.has_own_content(checksum):
+            return Imported(False)
+        with origin.store.open_content(checksum) as content:
+            size = content.size
+            if self._is_trusted:
+                is_new = self._store.write_trusted_content(
+                    checksum, content.header, content.chunks(), size=size
+                )
+            else:
+                check_content_header(content.header)
+                is_new = self._store.write_content(
+                    content.header, content.chunks(), size=size, expected=checksum
+                ).is_new
+        return Imported(is_new, size if is_new else 0)
+
+    # -- sharing the file ----------------------------------------------------------------
+
+    def _place(self, origin: _Origin, name: ObjectName) -> Imported:
+        path = origin.store.path_of(name)
+        with doing(f"Importing {name}"):
+            if origin.has_same_owner and origin.has_same_device:
+                linked = self._link(origin.store.objects, path)
+                if linked is not None:
+                    return Imported(linked)
+            if not stat.S_ISLNK(origin.store.objects.stat(path).st_mode):
+                return Imported(self._copy(origin, name, path))
+        return self._rewrite(origin, name.checksum)
+
+    def _destination(self) -> Dir:
+        staging = self._store.staging
+        return self._store.objects if staging is None else staging
+
+    def _link(self, source: Dir, path: str) -> bool | None:
+        """Hard-link a loose object; return whether it is new, None when it must be copied."""
+        target = self._destination()
+        target.make_dir(path[:2], exist_ok=True)
+        try:
+            source.link(path, target, path)
+        except FileExistsError:
+            return False
+        except OSError as err:
+            if err.errno in _NO_LINK:
+                return None
+            err.add_note("linkat")
+            raise
+        return True
+
+    def _copy(self, origin: _Origin, name: ObjectName, path: str) -> bool:
+        with (
+            InputFile.open(origin.store.objects, path) as source,
+            TempFile(self._store.temp) as tmp,
+        ):
+            copy_content(source.fd, tmp.fd)
+            status = source.status()
+            is_content = name.type is ObjectType.FILE
+            if is_content:
+                self._copy_attributes(origin, source, tmp)
+            tmp.set_mode(stat.S_IMODE(status.st_mode) if is_content else 0o644)
+            if is_content and self._target.mode.is_bare:
+                tmp.set_times_ns(status.st_atime_ns, status.st_mtime_ns)
+            if self._store.settings.sync_objects:
+                tmp.sync()
+            return tmp.link(self._destination(), path)
+
+    def _copy_attributes(self, origin: _Origin, source: InputFile, tmp: TempFile) -> None:
+        if self._target.mode is RepoMode.BARE:
+            status = source.status()
+            tmp.set_owner(status.st_uid, status.st_gid)
+            set_fd_xattrs(tmp.fd, read_fd_xattrs(source.fd))
+        elif self._target.mode is RepoMode.BARE_USER:
+            meta = read_fd_xattr(source.fd, META_XATTR)
+            if meta is not None:
+                set_fd_xattr(tmp.fd, META_XATTR, meta)
+
+
+def _check_metadata(store: ObjectStore, name: ObjectName) -> None:
+    data = store.read_metadata(name)
+    actual = Checksum(hashlib.sha256(data).digest())
+    if actual != name.checksum:
+        raise ChecksumMismatchError(name.type.extension, str(name.checksum), str(actual))
+    with doing(str(name)):
+        check_structure(name.type, data)
+
+
+def _check_content(store: ObjectStore, checksum: Checksum) -> FileHeader:
+    header, actual = store.hash_content(checksum)
+    if actual != checksum:
+        raise ChecksumMismatchError("file", str(checksum), str(actual))
+    check_content_header(header)
+    return header
