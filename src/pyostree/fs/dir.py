@@ -48,14 +48,25 @@ class Dir:
         self.label = label
 
     @classmethod
-    def at(cls, path: str | os.PathLike[str]) -> Self:
-        """Open the directory at `path` (relative to the working directory, links followed)."""
+    def at(cls, path: str | os.PathLike[str], *, follow: bool = True) -> Self:
+        """Open the directory at `path`, relative to the working directory.
+
+        Args:
+            follow: whether the last component may be a symbolic link.
+        """
         text = os.fspath(path)
+        flags = _OPEN_DIR if follow else _OPEN_DIR | os.O_NOFOLLOW
         try:
-            return cls(os.open(text, _OPEN_DIR), text)
+            return cls(os.open(text, flags), text)
         except OSError as err:
             err.add_note(f"opendir({text})")
             raise
+
+    @classmethod
+    def above(cls, path: str | os.PathLike[str]) -> tuple[Self, str]:
+        """Open the directory that holds `path`; return it with the last component's name."""
+        parent, name = os.path.split(os.fspath(path).rstrip("/"))
+        return cls.at(parent or "."), name
 
     def __enter__(self) -> Self:
         return self

@@ -58,6 +58,23 @@ class BareStore(ObjectStore):
         owner = (header.uid, header.gid)
         return put_real_symlink(self, checksum, header, owner=owner, xattrs=xattrs)
 
+    def adopt(self, checksum: Checksum, header: FileHeader, directory: Dir, name: str) -> None:
+        """Rename an unmodified file into the store."""
+        adopt_file(self, checksum, directory, name)
+
+
+def adopt_file(store: ObjectStore, checksum: Checksum, directory: Dir, name: str) -> None:
+    """Rename a file whose metadata is right already into the store, unless it has the object."""
+    if store.has_own_content(checksum):
+        directory.remove(name)
+        return
+    directory.set_mtime(name, 0)
+    path = loose_path(checksum, "file")
+    destination = store.objects if store.staging is None else store.staging
+    destination.make_dir(path[:2], exist_ok=True)
+    if not rename_noreplace(directory, name, destination, path):
+        directory.remove(name)
+
 
 def open_regular(place: Dir, path: str) -> InputFile | None:
     """Open a loose object; None when it is a symbolic link.

@@ -10,7 +10,7 @@ from pyostree.formats.file_header import FileHeader
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempfile import TempFile
-from pyostree.repo.store.bare import open_regular, put_real_symlink
+from pyostree.repo.store.bare import adopt_file, open_regular, put_real_symlink
 from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.content import OpenContent
 
@@ -37,6 +37,12 @@ class BareUserOnlyStore(ObjectStore):
 
     def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
         return put_real_symlink(self, checksum, header, owner=None, xattrs=())
+
+    def adopt(self, checksum: Checksum, header: FileHeader, directory: Dir, name: str) -> None:
+        """Rename a file into the store after giving it the mode of `header`."""
+        self._check_writable_header(checksum, header)
+        directory.chmod(name, stat.S_IMODE(header.mode))
+        adopt_file(self, checksum, directory, name)
 
 
 def check_bare_user_only(checksum: Checksum, header: FileHeader) -> None:

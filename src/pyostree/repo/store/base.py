@@ -24,6 +24,7 @@ from pyostree.errors import (
     CorruptObjectError,
     FormatError,
     ObjectNotFoundError,
+    UnsupportedError,
     doing,
 )
 from pyostree.formats.dirmeta import check_dirmeta
@@ -31,6 +32,7 @@ from pyostree.formats.dirtree import check_dirtree
 from pyostree.formats.file_header import FileHeader, check_header, encode_header
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import Dir
+from pyostree.fs.file import InputFile
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.store.content import OpenContent
@@ -372,6 +374,38 @@ class ObjectStore(ABC):
                     return Written(checksum, False)
                 return Written(checksum, self._publish(tmp, checksum, header))
 
+    def write_file_content(self, header: FileHeader, file: InputFile, *, size: int) -> Written:
+        """Store `size` bytes of an open file, sharing its blocks where that is possible."""
+        return self.write_content(header, file.chunks(), size=size)
+
+    def adopt(self, checksum: Checksum, header: FileHeader, directory: Dir, name: str) -> None:
+        """Make a file of the same file system itself the content object `checksum`.
+
+        Raises:
+            UnsupportedError: this mode stores content in another form.
+        """
+        raise UnsupportedError(f"a repository of mode {self.settings.mode.value} adopts no files")
+
+    def write_trusted_content(
+        self, checksum: Checksum, header: FileHeader, chunks: Iterable[bytes], *, size: int
+    ) -> bool:
+        """Store content from a stream under a name that is not checked; tell whether it is new.
+
+        Raises:
+            FormatError: the stream is shorter or longer than `size`.
+            FreeSpaceError: the object would not leave enough free space.
+        """
+        if self.has_own_content(checksum):
+            return False
+        if header.is_symlink:
+            return self.put_content(checksum, header, b"")
+        with doing("Writing content object"):
+            self._check_writable_header(checksum, header)
+            self._reserve(size)
+            with TempFile(self.temp) as tmp:
+                self._write_stream(tmp, header, size, _hashed(chunks, size, _ignore))
+                return self._publish(tmp, checksum, header)
+
     def delete(self, name: ObjectName) -> None:
         """Remove a published object.
 
@@ -456,6 +490,10 @@ def _expect(actual: Checksum, expected: Checksum | None) -> Checksum:
 
 class _Update(Protocol):
     def __call__(self, data: bytes, /) -> None: ...
+
+
+def _ignore(_data: bytes, /) -> None:
+    """Stand in for a digest's update where nothing is verified."""
 
 
 def _hashed(chunks: Iterable[bytes], size: int, update: _Update) -> Iterator[bytes]:

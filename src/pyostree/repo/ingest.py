@@ -1,0 +1,223 @@
+"""Reading files into the object store, several at once.
+
+Reading, hashing, compressing and writing release the interpreter's lock, so a few threads keep all
+cores busy; files come in batches, since tens of thousands of queue operations would cost more than
+the small files in them.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import stat
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pyostree.errors import FormatError, doing
+from pyostree.formats.file_header import FileHeader, encode_header
+from pyostree.formats.objects import Checksum
+from pyostree.fs.dir import Dir
+from pyostree.fs.file import InputFile
+from pyostree.fs.xattr import Xattrs, read_path_xattrs
+from pyostree.repo.devino import DevinoCache, Inode
+from pyostree.repo.modes import RepoMode
+from pyostree.repo.modifier import CommitModifier, Ownership
+from pyostree.repo.mutable_tree import MutableTree
+from pyostree.repo.parallel import map_ordered, worker_pool
+from pyostree.repo.repo import Repo
+
+# Files up to this size are held in memory between hashing and storing; larger ones are read twice.
+_IN_MEMORY_BYTES = 8 << 20
+# Bounds of one batch: files, and directories, whose handles stay open until it is done.
+_BATCH_FILES = 128
+_BATCH_DIRS = 32
+_BATCHES_AHEAD = 8
+
+
+class Outcome(enum.Enum):
+    """What became of a file."""
+
+    WRITTEN = enum.auto()
+    PRESENT = enum.auto()
+    CACHE_HIT = enum.auto()
+    ADOPTED = enum.auto()
+
+
+class Entries(NamedTuple):
+    """Files and symlinks of one directory that are to be read."""
+
+    directory: Dir
+    node: MutableTree
+    path: str
+    names: list[tuple[str, bool]]  # with whether it is a symlink
+
+
+class Ingested(NamedTuple):
+    """One entry's outcome; `size` is in bytes of content."""
+
+    name: str
+    checksum: Checksum
+    size: int
+    outcome: Outcome
+
+
+class Ingester:
+    """Reads the files of a source tree into one repository."""
+
+    def __init__(
+        self,
+        repo: Repo,
+        modifier: CommitModifier,
+        devino: DevinoCache,
+        *,
+        devino_canonical: bool = False,
+        consume: bool = False,
+    ) -> None:
+        self._repo = repo
+        self._store = repo.store
+        self._modifier = modifier
+        self._devino = devino
+        self._devino_canonical = devino_canonical
+        self._consume = consume
+        self._skip_xattrs = modifier.skip_xattrs or repo.config.disable_xattrs
+        self._device = repo.dir.stat_self().st_dev
+
+    def ingest(self, entries: Iterable[Entries]) -> Iterator[tuple[MutableTree, list[Ingested]]]:
+        """Store all entries; yield directories with what was found in them, in order."""
+        with worker_pool() as pool:
+            for results in map_ordered(
+                pool, self._ingest_batch, _batches(entries), ahead=_BATCHES_AHEAD
+            ):
+                yield from results
+
+    def _ingest_batch(self, batch: list[Entries]) -> list[tuple[MutableTree, list[Ingested]]]:
+        return [(entries.node, self._ingest_entries(entries)) for entries in batch]
+
+    def _ingest_entries(self, entries: Entries) -> list[Ingested]:
+        found = []
+        lead = entries.path if entries.path == "/" else entries.path + "/"
+        for name, is_symlink in entries.names:
+            path = lead + name
+            if is_symlink:
+                item = self._ingest_symlink(entries.directory, name, path)
+            else:
+                item = self._ingest_file(entries.directory, name, path)
+            if item is not None:
+                found.append(item)
+            if self._consume:
+                entries.directory.remove(name, missing_ok=True)
+        return found
+
+    # -- regular files -------------------------------------------------------------------
+
+    def _ingest_file(self, directory: Dir, name: str, path: str) -> Ingested | None:
+        with InputFile.open(directory, name) as file:
+            status = file.status()
+            if not stat.S_ISREG(status.st_mode):
+                raise FormatError(f"Not a regular file or symlink: {name}")
+            size = status.st_size
+            cached = self._devino.get(Inode(status.st_dev, status.st_ino))
+            if cached is not None and self._devino_canonical:
+                return Ingested(name, cached, size, Outcome.CACHE_HIT)
+            found = Ownership(status.st_uid, status.st_gid, status.st_mode)
+            xattrs: Xattrs | None = None
+            if cached is not None and self._repo.mode is RepoMode.BARE_USER:
+                stored, _ = self._store.read_header(cached)
+                found, xattrs = Ownership(stored.uid, stored.gid, stored.mode), stored.xattrs
+            wanted = self._modifier.apply(path, found)
+            if wanted is None:
+                return None
+            if cached is not None and wanted == found and not self._skip_xattrs:
+                return Ingested(name, cached, size, Outcome.CACHE_HIT)
+            if self._skip_xattrs:
+                xattrs = ()
+            elif xattrs is None:
+                xattrs = file.xattrs()
+            header = FileHeader(*wanted, "", xattrs)
+            if self._may_adopt(status.st_dev, is_unmodified=wanted == found):
+                return self._adopt(directory, name, file, header)
+            return self._store_file(name, file, header, size)
+
+    def _store_file(self, name: str, file: InputFile, header: FileHeader, size: int) -> Ingested:
+        store = self._store
+        if size <= _IN_MEMORY_BYTES:
+            data = file.read_exactly(size)
+            checksum = _hash(header, data)
+            with doing("Writing content object"):
+                is_new = store.put_content(checksum, header, data)
+            return Ingested(name, checksum, len(data), _outcome(is_new=is_new))
+        checksum = _hash_stream(header, file)
+        if store.has_own_content(checksum):
+            return Ingested(name, checksum, size, Outcome.PRESENT)
+        # Hashed again while it is stored: the file may have changed since.
+        file.rewind()
+        written = store.write_file_content(header, file, size=size)
+        return Ingested(name, written.checksum, size, _outcome(is_new=written.is_new))
+
+    # -- adopting ------------------------------------------------------------------------
+
+    def _may_adopt(self, device: int, *, is_unmodified: bool) -> bool:
+        """Tell whether the file itself may become the object."""
+        if not self._consume or device != self._device:
+            return False
+        if self._repo.mode is RepoMode.BARE:
+            return is_unmodified and not self._skip_xattrs
+        return self._repo.mode is RepoMode.BARE_USER_ONLY
+
+    def _adopt(self, directory: Dir, name: str, file: InputFile, header: FileHeader) -> Ingested:
+        with doing("Commit regfile (adopt)"):
+            checksum = _hash_stream(header, file)
+            self._store.adopt(checksum, header, directory, name)
+        return Ingested(name, checksum, 0, Outcome.ADOPTED)
+
+    # -- symlinks ------------------------------------------------------------------------
+
+    def _ingest_symlink(self, directory: Dir, name: str, path: str) -> Ingested | None:
+        status = directory.stat(name)
+        cached = self._devino.get(Inode(status.st_dev, status.st_ino))
+        if cached is not None and self._devino_canonical:
+            return Ingested(name, cached, 0, Outcome.CACHE_HIT)
+        found = Ownership(status.st_uid, status.st_gid, status.st_mode)
+        wanted = self._modifier.apply(path, found)
+        if wanted is None:
+            return None
+        if cached is not None and wanted == found and not self._skip_xattrs:
+            return Ingested(name, cached, 0, Outcome.CACHE_HIT)
+        xattrs = () if self._skip_xattrs else read_path_xattrs(directory, name)
+        header = FileHeader(*wanted, directory.read_link(name), xattrs)
+        checksum = _hash(header, b"")
+        with doing("Writing content object"):
+            is_new = self._store.put_content(checksum, header, b"")
+        return Ingested(name, checksum, 0, _outcome(is_new=is_new))
+
+
+def _batches(entries: Iterable[Entries]) -> Iterator[list[Entries]]:
+    batch: list[Entries] = []
+    files = 0
+    for item in entries:
+        for start in range(0, len(item.names), _BATCH_FILES):
+            part = item._replace(names=item.names[start : start + _BATCH_FILES])
+            batch.append(part)
+            files += len(part.names)
+            if files >= _BATCH_FILES or len(batch) >= _BATCH_DIRS:
+                yield batch
+                batch, files = [], 0
+    if batch:
+        yield batch
+
+
+def _hash(header: FileHeader, data: bytes) -> Checksum:
+    digest = hashlib.sha256(encode_header(header))
+    digest.update(data)
+    return Checksum(digest.digest())
+
+
+def _hash_stream(header: FileHeader, file: InputFile) -> Checksum:
+    digest = hashlib.sha256(encode_header(header))
+    for chunk in file.chunks():
+        digest.update(chunk)
+    return Checksum(digest.digest())
+
+
+def _outcome(*, is_new: bool) -> Outcome:
+    return Outcome.WRITTEN if is_new else Outcome.PRESENT

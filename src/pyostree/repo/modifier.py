@@ -1,0 +1,169 @@
+"""`CommitModifier`: what a commit changes in the files it reads, or leaves out."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pyostree.errors import FormatError, OstreeError
+
+_CANONICAL_FILE = 0o100755
+_CANONICAL_DIR = 0o040755
+
+
+class UnmatchedPathsError(OstreeError):
+    """A list of paths named some that the tree does not have.
+
+    Attributes:
+        lines: one message for each such path.
+    """
+
+    hint = "paths are absolute from the root of the tree, such as /usr/bin/su"
+
+    def __init__(self, message: str, lines: tuple[str, ...]) -> None:
+        super().__init__(message, lines)
+        self.message = message
+        self.lines = lines
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Ownership(NamedTuple):
+    """Owner and mode (with type bits) of one entry."""
+
+    uid: int
+    gid: int
+    mode: int
+
+
+class StatOverride(NamedTuple):
+    """Mode changes by path: bits to add, and permission bits to set instead."""
+
+    add: dict[str, int]
+    replace: dict[str, int]
+
+
+class CommitModifier:
+    """Applies to each entry, in this order: owner, read-only executables, mode changes, skip list,
+    canonical permissions. Used from several threads at once.
+
+    Attributes:
+        skip_xattrs: leave out all xattrs.
+        is_active: False when nothing would change, so that trees may be taken by reference.
+    """
+
+    def __init__(  # noqa: PLR0913  # the options of a command, all by keyword
+        self,
+        *,
+        owner_uid: int | None = None,
+        owner_gid: int | None = None,
+        read_only_executables: bool = False,
+        statoverride: StatOverride | None = None,
+        skip_list: frozenset[str] = frozenset(),
+        canonical: bool = False,
+        skip_xattrs: bool = False,
+    ) -> None:
+        self._owner_uid = owner_uid
+        self._owner_gid = owner_gid
+        self._read_only_executables = read_only_executables
+        self._statoverride = statoverride or StatOverride({}, {})
+        self._skip_list = skip_list
+        self._canonical = canonical
+        self.skip_xattrs = skip_xattrs or canonical
+        self._has_filter = bool(
+            owner_uid is not None
+            or owner_gid is not None
+            or read_only_executables
+            or statoverride is not None
+            or skip_list
+        )
+        self.is_active = self._has_filter or canonical or self.skip_xattrs
+        self._seen: set[str] = set()
+
+    def apply(self, path: str, found: Ownership) -> Ownership | None:
+        """Return what the commit says of the entry at `path`; None leaves it out.
+
+        Args:
+            path: ``/`` for the root, ``/a/b`` below, without a slash at the end.
+        """
+        uid, gid, mode = found
+        if self._has_filter:
+            if self._owner_uid is not None:
+                uid = self._owner_uid
+            if self._owner_gid is not None:
+                gid = self._owner_gid
+            mode = self._change_mode(path, mode)
+            if path in self._skip_list:
+                self._seen.add(path)
+                return None
+        if self._canonical:
+            uid = gid = 0
+            if stat.S_ISREG(mode):
+                mode &= _CANONICAL_FILE
+            elif stat.S_ISDIR(mode):
+                mode &= _CANONICAL_DIR
+        return Ownership(uid, gid, mode)
+
+    def _change_mode(self, path: str, mode: int) -> int:
+        if self._read_only_executables and stat.S_ISREG(mode) and mode & 0o111:
+            mode &= ~0o222
+        bits = self._statoverride.add.get(path)
+        if bits is not None:
+            self._seen.add(path)
+            return mode | bits
+        bits = self._statoverride.replace.get(path)
+        return mode if bits is None else stat.S_IFMT(mode) | bits
+
+    def check_all_matched(self) -> None:
+        """Raise `UnmatchedPathsError` when a listed path was not met.
+
+        Mode changes with ``=`` are not checked, as in the reference.
+        """
+        self._check("statoverride", self._statoverride.add)
+        self._check("skip-list", self._skip_list)
+
+    def _check(self, what: str, paths: Iterable[str]) -> None:
+        lines = tuple(f"Unmatched {what} path: {path}" for path in paths if path not in self._seen)
+        if lines:
+            raise UnmatchedPathsError(f"Unmatched {what} paths", lines)
+
+
+def parse_statoverride(text: str) -> StatOverride:
+    """Return the mode changes of a file with lines ``[=]NUMBER PATH``.
+
+    NUMBER is decimal or ``0x`` hexadecimal, never octal.
+
+    Raises:
+        FormatError: a line without a space.
+    """
+    add: dict[str, int] = {}
+    replace: dict[str, int] = {}
+    for line in text.split("\n"):
+        if not line:
+            continue
+        value, space, path = line.partition(" ")
+        if not space:
+            raise FormatError("Malformed statoverride file (no space found)")
+        if value.startswith("="):
+            replace[path] = _parse_c_number(value[1:])
+        else:
+            add[path] = _parse_c_number(value.removeprefix("+"))
+    return StatOverride(add, replace)
+
+
+def _parse_c_number(text: str) -> int:
+    """Return what C's strtod makes of `text`, truncated; text without a number is 0."""
+    stripped = text.strip().lower()
+    try:
+        if stripped.startswith("0x"):
+            return int(stripped, 16)
+        return int(float(stripped))
+    except (ValueError, OverflowError):
+        return 0
+
+
+def parse_path_list(text: str) -> frozenset[str]:
+    """Return the non-empty lines of a skip list."""
+    return frozenset(line for line in text.split("\n") if line)

@@ -1,0 +1,167 @@
+"""A directory tree under construction: names with checksums, nothing of the contents.
+
+A subtree taken from the repository stays a mere pair of checksums until something in it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyostree.errors import ConflictError, OstreeError, PathNotFoundError
+from pyostree.formats.dirtree import Dirtree, encode_dirtree
+from pyostree.formats.objects import Checksum, ObjectType, check_filename
+
+if TYPE_CHECKING:
+    from pyostree.repo.repo import Repo
+
+
+class EmptyTreeError(OstreeError):
+    """A directory of the tree has no metadata: nothing was put into it."""
+
+    hint = "check the paths given to --tree and the skip list"
+
+
+class RootChecksums(NamedTuple):
+    """What identifies a tree: checksums of its root's dirtree and dirmeta."""
+
+    tree: Checksum
+    meta: Checksum
+
+
+class MutableTree:
+    """One directory.
+
+    Attributes:
+        meta: checksum of its dirmeta; None until set.
+    """
+
+    __slots__ = ("_dirs", "_files", "_lazy", "_repo", "meta")
+
+    def __init__(self) -> None:
+        self.meta: Checksum | None = None
+        self._files: dict[str, Checksum] = {}
+        self._dirs: dict[str, MutableTree] = {}
+        self._lazy: Checksum | None = None
+        self._repo: Repo | None = None
+
+    @classmethod
+    def lazy(cls, repo: Repo, root: RootChecksums) -> MutableTree:
+        """Return a tree that stands for one in the repository."""
+        tree = cls()
+        tree.meta = root.meta
+        tree._lazy = root.tree
+        tree._repo = repo
+        return tree
+
+    @property
+    def files(self) -> dict[str, Checksum]:
+        """Content checksums by name."""
+        self._load()
+        return self._files
+
+    @property
+    def dirs(self) -> dict[str, MutableTree]:
+        """Subdirectories by name."""
+        self._load()
+        return self._dirs
+
+    def _load(self) -> None:
+        lazy, self._lazy = self._lazy, None
+        if lazy is None:
+            return
+        assert self._repo is not None
+        content = self._repo.load_dirtree(lazy)
+        self._files = dict(content.files)
+        self._dirs = {
+            name: MutableTree.lazy(self._repo, RootChecksums(tree, meta))
+            for name, tree, meta in content.dirs
+        }
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was put into it yet."""
+        return self._lazy is None and not self._files and not self._dirs and self.meta is None
+
+    def add_file(self, name: str, checksum: Checksum) -> None:
+        """Set a file, in place of another of the name.
+
+        Raises:
+            ConflictError: a directory has the name.
+            InvalidNameError: `name` may not stand in a tree.
+        """
+        check_filename(name)
+        self._load()
+        if name in self._dirs:
+            raise ConflictError(f"Can't replace directory with file: {name}")
+        self._files[name] = checksum
+
+    def ensure_dir(self, name: str) -> MutableTree:
+        """Return the subdirectory `name`, created if need be (errors as `add_file`)."""
+        self._load()
+        found = self._dirs.get(name)
+        if found is not None:
+            return found
+        check_filename(name)
+        if name in self._files:
+            raise ConflictError(f"Can't replace file with directory: {name}")
+        made = MutableTree()
+        self._dirs[name] = made
+        return made
+
+    def take_over(self, repo: Repo, root: RootChecksums) -> bool:
+        """Stand for a tree of the repository if nothing is in this one yet; tell whether it was."""
+        if self._lazy is not None or self._files or self._dirs:
+            return False
+        self.meta = root.meta
+        self._lazy = root.tree
+        self._repo = repo
+        return True
+
+    def subdirectory(self, path: str) -> MutableTree:
+        """Return the directory at the absolute `path`.
+
+        Raises:
+            PathNotFoundError: names the first part of the path that is missing.
+        """
+        tree = self
+        walked = ""
+        for part in path.strip("/").split("/"):
+            walked = f"{walked}/{part}"
+            found = tree.dirs.get(part)
+            if found is None:
+                raise PathNotFoundError(f"No such file or directory: {walked}")
+            tree = found
+        return tree
+
+    def write(self, put: Callable[[ObjectType, bytes], Checksum]) -> RootChecksums:
+        """Store the dirtrees bottom up and return the root's checksums.
+
+        Args:
+            put: stores one metadata object.
+
+        Raises:
+            EmptyTreeError: a directory has no metadata.
+        """
+        order: list[MutableTree] = []
+        stack = [self]
+        while stack:
+            tree = stack.pop()
+            order.append(tree)
+            if tree._lazy is None:
+                stack.extend(tree._dirs.values())
+        written: dict[int, RootChecksums] = {}
+        for tree in reversed(order):
+            written[id(tree)] = tree._write_one(put, written)
+        return written[id(self)]
+
+    def _write_one(
+        self, put: Callable[[ObjectType, bytes], Checksum], written: dict[int, RootChecksums]
+    ) -> RootChecksums:
+        if self.meta is None:
+            raise EmptyTreeError("Can't commit an empty tree")
+        if self._lazy is not None:
+            return RootChecksums(self._lazy, self.meta)
+        dirs = tuple((name, *written[id(tree)]) for name, tree in self._dirs.items())
+        data = encode_dirtree(Dirtree(tuple(self._files.items()), dirs))
+        return RootChecksums(put(ObjectType.DIRTREE, data), self.meta)
