@@ -7,7 +7,7 @@ JOBS ?= 2
 
 # What the tests need beside Python: the reference implementation, its test suite, and tools of both.
 TEST_PACKAGES := ostree ostree-tests attr cpio fuse3 gnupg parallel strace zstd nginx-light
-BENCH_PACKAGES := ostree mmdebstrap nginx-light
+BENCH_PACKAGES := ostree mmdebstrap nginx-light time
 DEMO_PACKAGES := cpio dpkg iproute2 util-linux
 
 .PHONY: help venv dev demo test lint unit conformance conformance-gate bench clean
@@ -54,7 +54,7 @@ lint: $(VENV)/.dev
 
 unit: $(VENV)/.dev $(APT_TEST)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not serial" $(ARGS)
-	$(BIN)/pytest -m serial $(ARGS)
+	$(BIN)/pytest -m serial $(ARGS) || [ $$? = 5 ]  # 5: no such test
 
 conformance-gate: $(VENV)/.dev $(APT_TEST)
 	$(BIN)/python -m tests.conformance --jobs $(JOBS) --listed

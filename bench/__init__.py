@@ -1,0 +1,1 @@
+"""Times our command against the reference implementation, task by task, in one run."""

@@ -1,0 +1,128 @@
+"""What all tasks share: the tree, repositories made from it, a web server, a place for results."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from bench.rootfs import unpack_rootfs
+
+RefName = Literal["one", "two"]
+REFERENCE = Path("/usr/bin/ostree")
+
+
+class Tool(NamedTuple):
+    """One implementation under the clock."""
+
+    name: str
+    path: Path
+
+
+class Workshop:
+    """Directories below one root, made when first asked for.
+
+    The repositories that tasks only read are made once, by the reference, and are the same for
+    both tools. They hold two commits: ``one``, and ``two`` with the changes of a point release.
+    """
+
+    def __init__(self, root: Path, *, small: bool, source: Path | None = None) -> None:
+        self.root = root
+        self._small = small
+        self._source = source
+        self.url = ""  # of a web server for `root`
+        self.env = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+        self.env |= {"LC_ALL": "C.UTF-8", "OSTREE_SKIP_CACHE": "1"}
+
+    def tree(self) -> Path:
+        """Return the root file system."""
+        return self._once("tree", self._make_tree)
+
+    def archive(self) -> Path:
+        """Return a shared repository of mode archive, with a summary."""
+        return self._once("shared-archive", self._make_archive)
+
+    def bare(self) -> Path:
+        """Return a shared repository of mode bare."""
+        return self._once("shared-bare", self._make_bare)
+
+    def fresh_repo(self, tool: Tool, mode: str, *, name: str = "repo") -> Path:
+        """Return a new empty repository in a place of the tool's own."""
+        path = self.scratch(tool, name)
+        self.run(REFERENCE, f"--repo={path}", "init", f"--mode={mode}")
+        return path
+
+    def scratch(self, tool: Tool, name: str) -> Path:
+        """Return a path of the tool's own where nothing is."""
+        path = self.root / tool.name / name
+        remove_tree(path)
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def linked_copy(self, tool: Tool, repo: Path) -> Path:
+        """Return a copy of a shared repository whose objects are hard links."""
+        path = self.scratch(tool, "repo")
+        subprocess.run(["cp", "-al", repo, path], check=True)
+        for name in ("refs", "config", "summary"):  # these are rewritten in place by nobody else
+            if (repo / name).exists():
+                remove_tree(path / name)
+                subprocess.run(["cp", "-a", repo / name, path / name], check=True)
+        return path
+
+    def run(self, *argv: str | Path) -> str:
+        """Run a command that is not timed."""
+        done = subprocess.run(
+            argv, check=True, env=self.env, cwd=self.root, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+    def change_one_file(self, serial: int) -> None:
+        """Give the tree one file that no commit has yet."""
+        (self.tree() / "changed-file").write_text(f"change {serial}\n")
+
+    def _once(self, name: str, make: Callable[[Path], None]) -> Path:
+        path = self.root / name
+        if not path.exists():
+            unfinished = self.root / f"unfinished-{name}"
+            remove_tree(unfinished)
+            make(unfinished)
+            unfinished.rename(path)
+        return path
+
+    def _make_tree(self, path: Path) -> None:
+        if self._source:
+            subprocess.run(["cp", "-a", self._source, path], check=True)
+        else:
+            unpack_rootfs(path, small=self._small)
+
+    def _make_archive(self, path: Path) -> None:
+        second = self.root / "second-tree"
+        remove_tree(second)
+        subprocess.run(["cp", "-a", self.tree(), second], check=True)
+        _point_release(second)
+        self.run(REFERENCE, f"--repo={path}", "init", "--mode=archive")
+        for ref, tree in (("one", self.tree()), ("two", second)):
+            self.run(REFERENCE, f"--repo={path}", "commit", "-b", ref, f"--tree=dir={tree}")
+        self.run(REFERENCE, f"--repo={path}", "summary", "-u")
+        remove_tree(second)
+
+    def _make_bare(self, path: Path) -> None:
+        self.run(REFERENCE, f"--repo={path}", "init", "--mode=bare")
+        self.run(REFERENCE, f"--repo={path}", "pull-local", self.archive(), "one", "two")
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file or directory, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _point_release(tree: Path) -> None:
+    """Change every fiftieth file, as a security update of a few packages would."""
+    regular = sorted(p for p in tree.rglob("*") if p.is_file() and not p.is_symlink())
+    for path in regular[::50]:
+        with path.open("ab") as file:
+            file.write(b"\nchanged by the point release\n")
