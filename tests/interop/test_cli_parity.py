@@ -15,7 +15,7 @@ OURS = os.path.join(os.path.dirname(sys.executable), "ostree")
 
 # Releases and builds of the reference differ in their options, so only what both have is compared;
 # the wording of descriptions is ours.
-_OPTION_LINE = re.compile(r"^  ((?:-\S, )?--[a-z0-9-]+)(\S*)")
+_OPTION_LINE = re.compile(r"^  ((?:-\S, )?--[a-z0-9-]+).*?(?= {5}|$)")
 
 
 class Result(NamedTuple):
