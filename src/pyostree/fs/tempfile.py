@@ -65,6 +65,10 @@ class TempFile:
             err.add_note("write")
             raise
 
+    def read_at(self, position: int, size: int) -> bytes:
+        """Return at most `size` bytes from `position` on; none at the end."""
+        return os.pread(self.fd, size, position)
+
     def set_owner(self, uid: int, gid: int) -> None:
         """Set the owner."""
         try:
