@@ -1,0 +1,71 @@
+"""The how-tos run as they stand: every ``console`` block of a page, in order, in one directory.
+
+A line that starts with ``$ `` is a command (a trailing backslash continues it); the lines under it
+are what it prints. ``...`` in a line stands for anything within it, a line of only ``...`` for any
+lines.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PAGES = sorted((Path(__file__).parents[2] / "docs/how-to").glob("*.md"))
+_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Step(NamedTuple):
+    command: str
+    expected: str
+
+
+def steps(page: str) -> Iterator[Step]:
+    for block in _BLOCK.findall(page):
+        joined = block.replace("\\\n", "\\\0")
+        for part in re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]:
+            command, _, expected = part.partition("\n")
+            yield Step(command.replace("\\\0", "\\\n"), expected)
+
+
+def as_pattern(expected: str) -> re.Pattern[str]:
+    """Return the pattern that the output of a step has to match."""
+    text = re.escape(expected)
+    text = re.sub(r"(?m)^\\\.\\\.\\\.(?:\\\n|\n)", "(?:.*\\\\n)*", text)
+    return re.compile(text.replace(r"\.\.\.", ".*"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_how_to_commands_print_what_the_page_says(page: Path, tmp_path: Path, ostree: Path) -> None:
+    environment = {
+        "PATH": f"{ostree.parent}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(tmp_path),
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        # A deployment that no one can delete would stay behind in the test's directory.
+        "OSTREE_SYSROOT_DEBUG": "mutable-deployments",
+    }
+    environment |= {k: v for k, v in os.environ.items() if k == "TMPDIR"}
+    done = list(steps(page.read_text()))
+    assert done, "a how-to without a command"
+    (tmp_path / "work").mkdir()
+    for step in done:
+        result = subprocess.run(
+            ["/bin/sh", "-e", "-c", step.command],
+            check=False,
+            cwd=tmp_path / "work",
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+        )
+        shown = f"$ {step.command}\n{result.stdout}"
+        assert result.returncode == 0, shown
+        assert as_pattern(step.expected).fullmatch(result.stdout), shown
