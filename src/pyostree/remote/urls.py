@@ -79,7 +79,7 @@ def parse_url(text: str) -> BaseUrl:
     if port in ("", ":", _DEFAULT_PORTS.get(scheme)):
         port = ""
     elif int(port[1:]) > _MAX_PORT:
-        raise FormatError(f"Could not parse port ‘{port[1:]}’ in URI")  # noqa: RUF001 - GLib's
+        raise FormatError(f"Could not parse port ‘{port[1:]}’ in URI")
     if scheme in _DEFAULT_PORTS and not host:
         raise FormatError(f"Missing host in URI '{scheme}://{found['rest']}'")
     place = f"{host}{port}{found['rest']}"
