@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pyostree.errors import FormatError
 from pyostree.formats.file_header import (
@@ -18,6 +18,7 @@ from pyostree.formats.objects import Checksum, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import CHUNK_BYTES, InputFile
 from pyostree.fs.tempfile import TempFile
+from pyostree.repo.store.archive_hash import hash_plain
 from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.content import OpenContent
 
@@ -40,6 +41,16 @@ class ArchiveStore(ObjectStore):
         except BaseException:
             file.close()
             raise
+
+    def hash_content(self, checksum: Checksum) -> tuple[FileHeader, Checksum]:
+        """Return the header of an object and the checksum that it really has."""
+        try:
+            file = InputFile.open(self.objects, loose_path(checksum, self._extension))
+        except OSError:
+            return super().hash_content(checksum)
+        with file:
+            hashed = hash_plain(file)
+        return super().hash_content(checksum) if hashed is None else hashed
 
     def _write_body(self, tmp: TempFile, header: FileHeader, data: bytes) -> None:
         packed = compress(data, self.settings.zlib_level)
@@ -67,11 +78,16 @@ class ArchiveStore(ObjectStore):
 
     def put_archived(self, checksum: Checksum, size: int, filez: bytes) -> bool:
         """Store a whole ``.filez`` whose content is known to hash to `checksum`."""
+        return self.put_archived_stream(checksum, size, (filez,))
+
+    def put_archived_stream(self, checksum: Checksum, size: int, filez: Iterable[bytes]) -> bool:
+        """Store a ``.filez`` that comes in pieces; its content is known to hash to `checksum`."""
         if self.has_own_content(checksum):
             return False
         self._reserve(size)
         with TempFile(self.temp) as tmp:
-            tmp.write(filez)
+            for chunk in filez:
+                tmp.write(chunk)
             tmp.set_mode(0o644)
             if self.settings.sync_objects:
                 tmp.sync()
