@@ -8,8 +8,7 @@ from pyostree.formats.gvariant.byteswap import byteswap
 from pyostree.formats.gvariant.decode import ByteOrder, decode
 from pyostree.formats.gvariant.encode import encode
 from pyostree.formats.gvariant.normal import check_normal, is_normal
-from pyostree.formats.gvariant.text_format import format_text
-from pyostree.formats.gvariant.text_parse import parse_text
+from pyostree.formats.gvariant.text import format_text, parse_text
 from pyostree.formats.gvariant.types import (
     check_type_string,
     is_type_string,

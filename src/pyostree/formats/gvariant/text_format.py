@@ -23,17 +23,8 @@ _BYTE_ESCAPES = {
 }  # fmt: skip
 
 
-def format_text(type: str, value: Value, *, annotate: bool = True) -> str:  # noqa: A002
-    """Return `value` in text.
-
-    Args:
-        annotate: add types (``uint32 5``, ``@as []``) so that parsing the text gives the same
-            type. In an array only the first element has them. The content of variants always does.
-    """
-    return _format(parse_type(type), value, annotate)
-
-
-def _format(parsed: Type, value: Value, annotate: bool) -> str:
+def format_value(parsed: Type, value: Value, annotate: bool) -> str:
+    """Return the text of one value; see `text.format_text`."""
     match parsed.kind:
         case "a":
             return _format_array(parsed, value, annotate)
@@ -43,7 +34,7 @@ def _format(parsed: Type, value: Value, annotate: bool) -> str:
         case "{":
             return "{" + ", ".join(_format_members(parsed, value, annotate)) + "}"
         case "v":
-            return f"<{format_text(value.type, value.value)}>"
+            return f"<{format_value(parse_type(value.type), value.value, True)}>"
         case "m":
             return (f"@{parsed} " if annotate else "") + _format_maybe(parsed, value)
         case kind:
@@ -53,7 +44,7 @@ def _format(parsed: Type, value: Value, annotate: bool) -> str:
 
 def _format_members(parsed: Type, value: Value, annotate: bool) -> list[str]:
     pairs = zip(parsed.members, value, strict=True)
-    return [_format(member, item, annotate) for member, item in pairs]
+    return [format_value(member, item, annotate) for member, item in pairs]
 
 
 def _format_basic(kind: str, value: Value) -> str:
@@ -111,7 +102,7 @@ def _format_maybe(parsed: Type, value: Value) -> str:
         parsed, value, depth = parsed.members[0], value.value, depth + 1
     if parsed.kind == "m":
         return "just " * depth + "nothing"
-    return _format(parsed, value, annotate=False)
+    return format_value(parsed, value, annotate=False)
 
 
 def _format_array(parsed: Type, value: Value, annotate: bool) -> str:
@@ -130,7 +121,7 @@ def _format_array(parsed: Type, value: Value, annotate: bool) -> str:
 def _format_element(element: Type, item: Value, annotate: bool) -> str:
     if element.kind == "{":
         return ": ".join(_format_members(element, item, annotate))
-    return _format(element, item, annotate)
+    return format_value(element, item, annotate)
 
 
 def _format_bytestring(content: bytes) -> str:

@@ -19,13 +19,8 @@ _KEYWORDS = {
 _INDEFINITE = "*?r"
 
 
-def parse_text(text: str) -> Variant:
-    """Return the value that `text` describes, with the type found from the text.
-
-    Raises:
-        FormatError: the message is GLib's, ``POSITION:REASON`` or ``START-END:REASON``; positions
-            count bytes of UTF-8.
-    """
+def parse_whole(text: str) -> Variant:
+    """Return the value of a whole text; see `text.parse_text`."""
     try:
         encoded = text.partition("\0")[0].encode()
     except UnicodeEncodeError as err:

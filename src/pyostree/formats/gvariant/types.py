@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pyostree.errors import FormatError
 
 MAX_DEPTH = 128  # containers in each other, variants included; the limit GLib has
+MAX_TYPE_LENGTH = 65535  # far above any use; a tree takes a hundred times the memory of its text
 BASIC_KINDS = "bynqiuxthdsog"
 
 STRUCT_CODES = {  # what `struct` calls the number types; a handle is an index, so an int32
@@ -58,6 +59,8 @@ def parse_type(text: str) -> Type:
     """
     if len(text) <= CACHED_TYPE_LENGTH:
         return _parse_short_type(text)
+    if len(text) > MAX_TYPE_LENGTH:
+        raise FormatError(f"GVariant type string has {len(text)} characters")
     return _parse_whole(text)
 
 
