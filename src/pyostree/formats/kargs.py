@@ -1,4 +1,4 @@
-"""Kernel arguments: an ordered list of ``key`` and ``key=value`` entries, as boot entries hold them.
+"""Kernel arguments: an ordered list of ``key`` and ``key=value`` entries; boot entries hold it.
 
 Only the space separates arguments, ``"`` quotes spaces anywhere in one, and the quotes stay part of
 it; there are no escapes. A key may stand in the list several times.

@@ -202,18 +202,18 @@ class Sysroot:
         """Open a deployment's root directory."""
         return self.dir.open_dir(deployment.path)
 
-    def index_of(self, text_index: int) -> Deployment:
+    def deployment_at(self, index: int) -> Deployment:
         """Return the deployment at an index that a user gave.
 
         Raises:
             DeploymentError: out of range.
         """
         count = len(self.deployments)
-        if text_index < 0:
-            raise DeploymentError(f"Invalid index {text_index}")
-        if text_index >= count:
-            raise DeploymentError(f"Out of range deployment index {text_index}, expected < {count}")
-        return self.deployments[text_index]
+        if index < 0:
+            raise DeploymentError(f"Invalid index {index}")
+        if index >= count:
+            raise DeploymentError(f"Out of range deployment index {index}, expected < {count}")
+        return self.deployments[index]
 
     # -- changing ------------------------------------------------------------------------
 
