@@ -8,7 +8,7 @@ JOBS ?= 2
 # What the tests need beside Python: the reference implementation, its test suite, and tools of both.
 TEST_PACKAGES := ostree ostree-tests attr cpio fuse3 gnupg parallel strace zstd nginx-light
 BENCH_PACKAGES := ostree mmdebstrap nginx-light time
-DEMO_PACKAGES := cpio dpkg iproute2 util-linux
+DEMO_PACKAGES := cpio dpkg e2fsprogs iproute2 mount util-linux
 
 .PHONY: help venv dev demo test lint unit conformance conformance-gate bench clean
 .DEFAULT_GOAL := help
@@ -52,7 +52,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev $(APT_TEST)
+unit: $(VENV)/.dev $(APT_TEST) $(APT_DEMO)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not serial" $(ARGS)
 	$(BIN)/pytest -m serial $(ARGS) || [ $$? = 5 ]  # 5: no such test
 
