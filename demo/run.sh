@@ -6,7 +6,8 @@
 # for every command, and nothing of this machine changes. The "device" is a directory with its own
 # /ostree, /boot, /etc and /var, entered the way its initial RAM file system would enter it.
 #
-# OSTREE=/usr/bin/ostree demo/run.sh   shows the same with the C implementation.
+# OSTREE=/usr/bin/ostree OSTREE_HTTPD=/usr/libexec/libostree/ostree-trivial-httpd demo/run.sh
+#                                      shows the same with the C implementation.
 # DEMO_KEEP=1                          leaves the directory with the repository and the device.
 set -eu
 
@@ -19,8 +20,9 @@ esac
 export OSTREE
 
 if [ -z "${DEMO_WORK:-}" ]; then
+    DEMO_PACKAGES=$("$here/fetch-packages") # now: inside there is no network but the demo's own
     DEMO_WORK=$(mktemp -d "${TMPDIR:-/tmp}/pyostree-demo.XXXXXX")
-    export DEMO_WORK
+    export DEMO_PACKAGES DEMO_WORK
     as_root=""
     # Who is not root becomes root of a user namespace: only the namespaces below need it.
     [ "$(id -u)" = 0 ] || as_root="--user --map-root-user"
@@ -50,7 +52,7 @@ mount --bind "$DEMO_WORK/srv" /srv
 cd "$DEMO_WORK"
 
 title "The build host: version 1"
-"$here/build-rootfs" "$DEMO_WORK/rootfs"
+"$here/build-rootfs" "$DEMO_PACKAGES" "$DEMO_WORK/rootfs"
 run 'du -sh --apparent-size rootfs; ls rootfs/usr/lib/modules/*'
 run 'ostree init --repo=/srv/http/ostree_repo --mode=archive'
 run "ostree commit --repo=/srv/http/ostree_repo -b $branch -s 'Version 1' \\
