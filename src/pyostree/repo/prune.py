@@ -19,11 +19,11 @@ from pyostree.formats.objects import (
     parse_checksum,
 )
 from pyostree.repo.delta_dirs import DeltaName, delete_delta, iter_deltas
+from pyostree.repo.remote_groups import iter_remote_names
 from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import ALL_PARENTS, Reachable, load_commit_if_present
 
 _SUMMARY_CACHE = "cache/summaries"
-_REMOTE_GROUP = 'remote "'
 _NO_THRESHOLD = (1 << 64) - 1
 
 
@@ -253,11 +253,7 @@ def _delete_stale_summaries(repo: Repo) -> None:
     """Delete cached summaries of remotes that are not configured any more."""
     if not repo.tmp.is_dir(_SUMMARY_CACHE):
         return
-    remotes = {
-        group.removeprefix(_REMOTE_GROUP).removesuffix('"')
-        for group in repo.config.keyfile.groups()
-        if group.startswith(_REMOTE_GROUP)
-    }
+    remotes = set(iter_remote_names(repo.config.keyfile))
     with repo.tmp.open_dir(_SUMMARY_CACHE) as cache:
         for name in cache.list():
             if name.removesuffix(".sig") not in remotes:

@@ -1,0 +1,41 @@
+"""``ostree checksum PATH``: print the checksum that a local file would have as an object."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple, TextIO
+
+from pyostree.cli.needs import NOTHING
+from pyostree.cli.options import flag, positional
+
+PARAMETERS = "PATH"
+NEEDS = NOTHING
+OPTIONS = (
+    flag("ignore-xattrs", help="Leave out extended attributes"),
+    positional("path", missing="A filename must be given", plain=True),
+)
+
+
+class Args(NamedTuple):
+    ignore_xattrs: bool
+    path: str
+
+
+def run(args: Args, out: TextIO) -> None:
+    """Print the checksum; for a directory that of its metadata."""
+    from pyostree.fs.dir import Dir
+    from pyostree.repo.checksum_file import checksum_entry
+
+    base, name = ("/", args.path.lstrip("/")) if args.path.startswith("/") else (".", args.path)
+    with Dir.at(base) as directory:
+        try:
+            status = directory.stat(name or ".")
+        except FileNotFoundError as err:
+            if not args.ignore_xattrs:
+                shown = os.path.abspath(args.path)
+                err.__notes__[:] = [f"Error when getting information for file “{shown}”"]
+            raise
+        checksum = checksum_entry(
+            directory, name or ".", with_xattrs=not args.ignore_xattrs, status=status
+        )
+    out.write(f"{checksum}\n")
