@@ -149,7 +149,7 @@ def _modifier(args: Args, repo: Repo) -> CommitModifier:
 def _body(args: Args) -> str:
     if args.body_file is None:
         return args.body or ""
-    from pyostree.repo.commit import read_text_file
+    from pyostree.repo.text_file import read_text_file
 
     return read_text_file(args.body_file)
 

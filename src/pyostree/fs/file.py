@@ -26,6 +26,11 @@ class InputFile:
         """Open the regular file `name`; ELOOP means that it is a symbolic link."""
         return cls(directory.open_read(name, follow=False))
 
+    @classmethod
+    def duplicate(cls, fd: int) -> Self:
+        """Return a file of its own for a descriptor that stays open, such as standard input."""
+        return cls(os.dup(fd))
+
     def __enter__(self) -> Self:
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -88,6 +89,10 @@ class TempFile:
     def set_times_ns(self, atime_ns: int, mtime_ns: int) -> None:
         """Set access and modification time."""
         os.utime(self.fd, ns=(atime_ns, mtime_ns))
+
+    def set_mtime_ns(self, mtime_ns: int) -> None:
+        """Set the modification time; the access time becomes now."""
+        os.utime(self.fd, ns=(time.time_ns(), mtime_ns))
 
     def sync(self) -> None:
         """Make the content durable."""

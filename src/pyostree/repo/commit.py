@@ -26,6 +26,7 @@ from pyostree.repo.modes import RepoMode
 from pyostree.repo.modifier import CommitModifier, parse_path_list, parse_statoverride
 from pyostree.repo.mutable_tree import MutableTree, RootChecksums
 from pyostree.repo.repo import Repo
+from pyostree.repo.text_file import read_text_file
 from pyostree.repo.transaction import Transaction, TransactionStats
 
 REF_BINDING = "ostree.ref-binding"
@@ -296,22 +297,6 @@ def parse_tree_source(spec: str) -> TreeSource:
     if kind not in _SOURCE_KINDS:
         raise FormatError(f"Invalid tree type specification '{kind}'")
     return TreeSource(kind, value)
-
-
-def read_text_file(path: str) -> str:
-    """Return the content of a UTF-8 file named by a person.
-
-    Raises:
-        OSError: it cannot be read.
-        FormatError: it is not UTF-8.
-    """
-    parent, name = Dir.above(path)
-    with parent:
-        data = parent.read_file(name)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise FormatError("Invalid UTF-8") from None
 
 
 def make_modifier(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import stat
-import time
 
 from pyostree.errors import FormatError
 from pyostree.formats.file_header import FileHeader
@@ -14,7 +13,7 @@ from pyostree.fs.file import InputFile
 from pyostree.fs.kernel import rename_noreplace
 from pyostree.fs.tempfile import TempFile
 from pyostree.fs.xattr import Xattrs, read_path_xattrs, set_fd_xattrs, set_path_xattrs
-from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.base import ContentStat, ObjectStore
 from pyostree.repo.store.content import OpenContent
 
 
@@ -46,12 +45,19 @@ class BareStore(ObjectStore):
             return ()
         return file.xattrs() if file is not None else read_path_xattrs(place, path)
 
+    def stat_content(self, checksum: Checksum) -> ContentStat:
+        """Return mode and size from the file itself, without opening it."""
+        status = self.objects.try_stat(loose_path(checksum, "file"))
+        if status is None:
+            return super().stat_content(checksum)
+        return ContentStat(status.st_mode, status.st_size)
+
     def _apply_metadata(self, tmp: TempFile, header: FileHeader) -> None:
         tmp.set_owner(header.uid, header.gid)
         tmp.set_mode(stat.S_IMODE(header.mode))  # after chown, which clears setuid
         if header.xattrs and not self.settings.disable_xattrs:
             set_fd_xattrs(tmp.fd, header.xattrs)
-        tmp.set_times_ns(time.time_ns(), 0)
+        tmp.set_mtime_ns(0)
 
     def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
         xattrs = () if self.settings.disable_xattrs else header.xattrs

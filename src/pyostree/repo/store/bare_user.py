@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 
 from pyostree.errors import FormatError
 from pyostree.formats.file_header import (
@@ -61,7 +60,7 @@ class BareUserStore(ObjectStore):
         else:
             # The owner must be able to read it; what others may do is not stored here.
             tmp.set_mode((header.mode & 0o775) | 0o400)
-        tmp.set_times_ns(time.time_ns(), 0)
+        tmp.set_mtime_ns(0)
 
     def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
         with TempFile(self.temp) as tmp:

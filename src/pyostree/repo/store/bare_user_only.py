@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import stat
-import time
 
 from pyostree.errors import FormatError
 from pyostree.formats.file_header import FileHeader
-from pyostree.formats.objects import Checksum
+from pyostree.formats.objects import Checksum, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.store.bare import adopt_file, open_regular, put_real_symlink
-from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.base import ContentStat, ObjectStore
 from pyostree.repo.store.content import OpenContent
 
 _ALLOWED_BITS = 0o775
@@ -31,9 +30,16 @@ class BareUserOnlyStore(ObjectStore):
     def _check_writable_header(self, checksum: Checksum, header: FileHeader) -> None:
         check_bare_user_only(checksum, header)
 
+    def stat_content(self, checksum: Checksum) -> ContentStat:
+        """Return mode and size from the file itself, without opening it."""
+        status = self.objects.try_stat(loose_path(checksum, "file"))
+        if status is None:
+            return super().stat_content(checksum)
+        return ContentStat(status.st_mode, status.st_size)
+
     def _apply_metadata(self, tmp: TempFile, header: FileHeader) -> None:
         tmp.set_mode(stat.S_IMODE(header.mode))
-        tmp.set_times_ns(time.time_ns(), 0)
+        tmp.set_mtime_ns(0)
 
     def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
         return put_real_symlink(self, checksum, header, owner=None, xattrs=())

@@ -75,6 +75,13 @@ class Written(NamedTuple):
     is_new: bool
 
 
+class ContentStat(NamedTuple):
+    """Mode (with type bits) and size in bytes of a content object."""
+
+    mode: int
+    size: int
+
+
 class ObjectStore(ABC):
     """Objects of one repository.
 
@@ -316,6 +323,19 @@ class ObjectStore(ABC):
         """Return header and content size of an object (errors as `open_content`)."""
         with self.open_content(checksum) as content:
             return content.header, content.size
+
+    def stat_content(self, checksum: Checksum) -> ContentStat:
+        """Return what a checkout must know of an object (errors as `open_content`)."""
+        header, size = self.read_header(checksum)
+        return ContentStat(header.mode, size)
+
+    def link_content(self, checksum: Checksum, directory: Dir, name: str) -> None:
+        """Hard link the loose object to `name`.
+
+        Raises:
+            OSError: EEXIST, EMLINK, EXDEV, ...; ENOENT when this repository lacks the object.
+        """
+        self.objects.link(loose_path(checksum, self._extension), directory, name)
 
     def hash_content(self, checksum: Checksum) -> tuple[FileHeader, Checksum]:
         """Return the header of an object and the checksum that it really has."""

@@ -1,0 +1,87 @@
+"""``ostree checkout COMMIT [DESTINATION]``: turn a commit into a directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from pyostree.cli.needs import REPO
+from pyostree.cli.options import boolean, filename, flag, positionals, text
+
+if TYPE_CHECKING:
+    from pyostree.repo.repo import Repo
+
+PARAMETERS = "COMMIT [DESTINATION]"
+NEEDS = REPO
+OPTIONS = (
+    flag("user-mode", "U", help="Set neither owners nor extended attributes"),
+    flag("disable-cache", help="Do not use the cache of uncompressed objects"),
+    filename("subpath", metavar="PATH", help="Check out only this directory or file"),
+    flag("union", help="Keep existing directories, replace existing files"),
+    flag("union-add", help="Keep existing directories and files, only add"),
+    flag("union-identical", help="Keep existing directories, fail on differing files"),
+    flag("whiteouts", help="Let .wh.NAME files delete NAME, as in container layers"),
+    flag("process-passthrough-whiteouts", help="Make overlayfs whiteouts of .ostree-wh.NAME"),
+    flag("allow-noent", help="Do nothing when the path does not exist"),
+    flag("from-stdin", help="Read REVISION NUL PATH NUL pairs from standard input"),
+    text("from-file", metavar="FILE", help="Read such pairs from FILE"),
+    boolean("fsync", metavar="POLICY", help="Whether to sync data to the disk"),
+    flag("require-hardlinks", "H", help="Fail instead of copying"),
+    flag("force-copy-zerosized", "z", hidden=True, help="Never hard link empty files"),
+    flag("force-copy", "C", help="Never hard link"),
+    flag("bareuseronly-dirs", "M", help="Clear directory mode bits outside 0775"),
+    filename("skip-list", metavar="FILE", help="File of paths to leave out"),
+    positionals("arguments"),
+)
+
+
+class Args(NamedTuple):
+    user_mode: bool
+    disable_cache: bool
+    subpath: str | None
+    union: bool
+    union_add: bool
+    union_identical: bool
+    whiteouts: bool
+    process_passthrough_whiteouts: bool
+    allow_noent: bool
+    from_stdin: bool
+    from_file: str | None
+    fsync: bool | None
+    require_hardlinks: bool
+    force_copy_zerosized: bool
+    force_copy: bool
+    bareuseronly_dirs: bool
+    skip_list: str | None
+    arguments: tuple[str, ...]
+
+
+def run(args: Args, repo: Repo, out: TextIO) -> None:
+    from pyostree.cli.options import UsageError
+    from pyostree.repo import checkout_request as library
+
+    request = library.CheckoutRequest(
+        user_mode=args.user_mode,
+        disable_cache=args.disable_cache,
+        subpath=args.subpath,
+        union=args.union,
+        union_add=args.union_add,
+        union_identical=args.union_identical,
+        whiteouts=args.whiteouts,
+        passthrough_whiteouts=args.process_passthrough_whiteouts,
+        allow_missing=args.allow_noent,
+        require_hardlinks=args.require_hardlinks,
+        force_copy_empty=args.force_copy_zerosized,
+        force_copy=args.force_copy,
+        limit_dir_modes=args.bareuseronly_dirs,
+        skip_list_path=args.skip_list,
+    )
+    if not args.arguments:
+        raise UsageError("COMMIT must be specified")
+    if args.fsync is False:
+        repo.disable_fsync()
+    if args.from_stdin or args.from_file is not None:
+        library.checkout_many(repo, request, args.arguments[0], args.from_file)
+    else:
+        commit = args.arguments[0]
+        destination = args.arguments[1] if len(args.arguments) > 1 else commit
+        library.checkout_one(repo, request, commit, destination)

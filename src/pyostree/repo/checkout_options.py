@@ -1,0 +1,42 @@
+"""How to check out a commit."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+
+class Overwrite(enum.Enum):
+    """What happens where the destination has something already."""
+
+    NONE = enum.auto()
+    UNION = enum.auto()
+    ADD = enum.auto()
+    IDENTICAL = enum.auto()
+
+
+class CheckoutOptions(NamedTuple):
+    """How to check out.
+
+    Attributes:
+        user_mode: set neither owners nor xattrs, nor setuid bits.
+        require_hardlinks: fail where a copy would be needed.
+        force_copy: never hard link; `copy_empty` does so for empty files alone, which are copied
+            in any case today.
+        whiteouts: ``.wh.NAME`` files delete, as in container layers.
+        passthrough_whiteouts: ``.ostree-wh.NAME`` files become character devices 0:0.
+        limit_dir_modes: clear directory mode bits outside 0775.
+        skip_list: paths to leave out, absolute from the root of what is checked out; those of
+            directories may end in a slash.
+        use_cache: unpack files of an archive repository once and link them from then on.
+    """
+
+    user_mode: bool = False
+    overwrite: Overwrite = Overwrite.NONE
+    require_hardlinks: bool = False
+    force_copy: bool = False
+    whiteouts: bool = False
+    passthrough_whiteouts: bool = False
+    limit_dir_modes: bool = False
+    skip_list: frozenset[str] = frozenset()
+    use_cache: bool = False

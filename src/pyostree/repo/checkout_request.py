@@ -1,0 +1,153 @@
+"""Checkouts as the command line asks for them: flags that exclude each other, lists from files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pyostree.errors import ConflictError, FormatError, PathNotFoundError, doing
+from pyostree.formats.objects import Checksum
+from pyostree.fs.dir import Dir
+from pyostree.fs.file import InputFile
+from pyostree.repo.checkout import checkout
+from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
+from pyostree.repo.modifier import parse_path_list
+from pyostree.repo.repo import Repo
+from pyostree.repo.text_file import read_text_file
+
+_STDIN_FD = 0
+
+
+class CheckoutRequest(NamedTuple):
+    """The flags of ``ostree checkout``."""
+
+    user_mode: bool = False
+    disable_cache: bool = False
+    subpath: str | None = None
+    union: bool = False
+    union_add: bool = False
+    union_identical: bool = False
+    whiteouts: bool = False
+    passthrough_whiteouts: bool = False
+    allow_missing: bool = False
+    require_hardlinks: bool = False
+    force_copy_empty: bool = False
+    force_copy: bool = False
+    limit_dir_modes: bool = False
+    skip_list_path: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether only the oldest options are used.
+
+        The reference has two code paths: this one knows the cache of uncompressed objects and
+        missing paths, the other checks for options that contradict each other.
+        """
+        return not (
+            self.disable_cache
+            or self.whiteouts
+            or self.passthrough_whiteouts
+            or self.require_hardlinks
+            or self.union_add
+            or self.union_identical
+            or self.force_copy
+            or self.force_copy_empty
+            or self.limit_dir_modes
+            or self.skip_list_path is not None
+        )
+
+
+def checkout_one(repo: Repo, request: CheckoutRequest, rev: str, destination: str) -> None:
+    """Check out the revision `rev` to the path `destination`.
+
+    Raises:
+        ConflictError: the request contradicts itself.
+        OstreeError, OSError: see `checkout`.
+    """
+    commit = repo.resolve(rev)
+    _checkout(repo, request, commit, destination, request.subpath)
+
+
+def checkout_many(
+    repo: Repo, request: CheckoutRequest, destination: str, list_path: str | None
+) -> None:
+    """Check out what a list of ``REV NUL SUBPATH NUL`` names, all to `destination`.
+
+    Args:
+        list_path: file with the list; None reads standard input.
+    """
+    for rev, subpath in _read_pairs(list_path):
+        commit = repo.resolve(rev)
+        with doing(f"Processing tree {commit}"):
+            _checkout(repo, request, commit, destination, subpath)
+
+
+def _read_pairs(list_path: str | None) -> Iterator[tuple[str, str]]:
+    if list_path is None:
+        with InputFile.duplicate(_STDIN_FD) as file:
+            data = file.read_rest()
+    else:
+        parent, name = Dir.above(list_path)
+        with parent:
+            data = parent.read_file(name)
+    fields = iter(data.decode("utf-8", "surrogateescape").split("\0"))
+    for rev in fields:
+        if not rev:
+            return
+        subpath = next(fields, "")
+        if not subpath:
+            raise FormatError(f"No path follows the revision {rev}")
+        yield rev, subpath
+
+
+def _checkout(
+    repo: Repo, request: CheckoutRequest, commit: Checksum, destination: str, subpath: str | None
+) -> None:
+    options = _options(request)
+    parent, name = Dir.above(destination)
+    with parent:
+        try:
+            checkout(repo, commit, parent, name or ".", options, subpath=subpath or "/")
+        except PathNotFoundError:
+            if not (request.allow_missing and request.is_plain):
+                raise
+
+
+def _options(request: CheckoutRequest) -> CheckoutOptions:
+    if not request.is_plain:
+        _check_conflicts(request)
+    overwrite = Overwrite.NONE
+    if request.union:
+        overwrite = Overwrite.UNION
+    elif request.union_add:
+        overwrite = Overwrite.ADD
+    elif request.union_identical:
+        overwrite = Overwrite.IDENTICAL
+    skip_list = frozenset[str]()
+    if request.skip_list_path is not None:
+        skip_list = parse_path_list(read_text_file(request.skip_list_path))
+    return CheckoutOptions(
+        user_mode=request.user_mode,
+        overwrite=overwrite,
+        require_hardlinks=request.require_hardlinks,
+        force_copy=request.force_copy,
+        whiteouts=request.whiteouts,
+        passthrough_whiteouts=request.passthrough_whiteouts,
+        limit_dir_modes=request.limit_dir_modes,
+        skip_list=skip_list,
+        use_cache=request.is_plain,
+    )
+
+
+def _check_conflicts(request: CheckoutRequest) -> None:
+    pairs = (
+        ("union", request.union, "union-add", request.union_add),
+        ("union", request.union, "union-identical", request.union_identical),
+        ("union-add", request.union_add, "union-identical", request.union_identical),
+        ("require-hardlinks", request.require_hardlinks, "force-copy", request.force_copy),
+    )
+    for one, has_one, other, has_other in pairs:
+        if has_one and has_other:
+            raise ConflictError(f"Cannot specify both --{one} and --{other}")
+    if request.union_identical and not request.require_hardlinks:
+        raise ConflictError("--union-identical requires --require-hardlinks")

@@ -1,0 +1,24 @@
+"""Small text files that a person names on a command line."""
+
+from __future__ import annotations
+
+from pyostree.errors import FormatError
+from pyostree.fs.dir import Dir
+
+_MAX_BYTES = 256 << 20
+
+
+def read_text_file(path: str) -> str:
+    """Return the content of a UTF-8 file.
+
+    Raises:
+        OSError: it cannot be read, or is larger than 256 MiB.
+        FormatError: it is not UTF-8.
+    """
+    parent, name = Dir.above(path)
+    with parent:
+        data = parent.read_file(name, max_bytes=_MAX_BYTES)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise FormatError("Invalid UTF-8") from None
