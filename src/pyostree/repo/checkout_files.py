@@ -126,9 +126,9 @@ class FileWriter:
         if (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino):
             return
         facts = (mine.st_mode, mine.st_size, mine.st_uid, mine.st_gid)
-        if facts == (there.st_mode, there.st_size, there.st_uid, there.st_gid):
-            if self._is_same(directory, name, checksum):
-                return
+        is_alike = facts == (there.st_mode, there.st_size, there.st_uid, there.st_gid)
+        if is_alike and self._is_same(directory, name, checksum):
+            return
         if overwrite is Overwrite.IDENTICAL:
             raise refusal
         self._clear_directory(directory, name)
@@ -201,8 +201,6 @@ class FileWriter:
             tmp.set_owner(header.uid, header.gid)
             set_fd_xattrs(tmp.fd, header.xattrs)
             tmp.set_mode(mode)
-        if not self._options.force_copy:
-            tmp.set_mtime_ns(0)
 
     def _place(self, tmp: TempFile, directory: Dir, name: str, checksum: Checksum) -> None:
         match self._options.overwrite:

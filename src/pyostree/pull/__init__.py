@@ -1,0 +1,1 @@
+"""Pulling: what is wanted, fetching or importing it, verifying, storing, and the refs last."""

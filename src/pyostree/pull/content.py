@@ -1,0 +1,213 @@
+"""Content objects as they come over the network: ``.filez``, verified, then stored.
+
+Nothing of a body is believed before its checksum is: the header bounds how much is inflated, the
+store is written last. An archive keeps the bytes that came, when they are what it would have
+written itself but for the compression.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyostree.errors import ChecksumMismatchError, FormatError, doing
+from pyostree.formats.file_header import (
+    PREFIX_BYTES,
+    FileHeader,
+    archive_header_length,
+    check_header,
+    decode_archive_header,
+    encode_archive_header,
+    encode_header,
+)
+from pyostree.formats.objects import Checksum
+from pyostree.repo.store.archive import ArchiveStore
+from pyostree.repo.store.bare_user_only import check_bare_user_only
+
+if TYPE_CHECKING:
+    from pyostree.remote.fetch import Body
+    from pyostree.repo.store.base import ObjectStore
+
+# Content up to this size is inflated at once; a larger one streams.
+_IN_MEMORY_BYTES = 4 << 20
+_CHUNK_BYTES = 1 << 20
+
+
+class Stored(NamedTuple):
+    """Outcome for one object; `size` is in bytes of content."""
+
+    is_new: bool
+    size: int
+
+
+class _Start(NamedTuple):
+    """What a body begins with; the deflate stream starts at `end`."""
+
+    raw: bytes
+    end: int
+    header: FileHeader
+    size: int
+
+
+class ContentReceiver:
+    """Verifies and stores content objects; may be used from several threads.
+
+    Args:
+        only_bare_user_files: refuse content whose mode has bits outside 0775.
+        is_trusted: store what an archive gets without looking at it.
+    """
+
+    def __init__(
+        self, store: ObjectStore, *, only_bare_user_files: bool = False, is_trusted: bool = False
+    ) -> None:
+        self._store = store
+        self._archive = store if isinstance(store, ArchiveStore) else None
+        self._checks_modes = only_bare_user_files
+        self._is_trusted = is_trusted
+
+    def store(self, checksum: Checksum, body: Body) -> Stored:
+        """Verify and store one object.
+
+        Raises:
+            FormatError: it is no ``.filez``.
+            ChecksumMismatchError: it is another object.
+        """
+        if self._is_trusted and self._archive is not None and not self._checks_modes:
+            return Stored(self._put_file(self._archive, checksum, body, body.size), body.size)
+        with doing(f"Parsing {checksum}.file"):
+            start = _read_start(body)
+            check_header(start.header)
+        if self._checks_modes:
+            check_bare_user_only(checksum, start.header)
+        with doing("Writing content object"):
+            if body.in_memory and start.size <= _IN_MEMORY_BYTES:
+                return Stored(self._store_small(checksum, start, body), start.size)
+            return Stored(self._store_large(checksum, start, body), start.size)
+
+    # -- in memory -----------------------------------------------------------------------
+
+    def _store_small(self, checksum: Checksum, start: _Start, body: Body) -> bool:
+        raw = body.read()
+        content, is_exact = _inflate(raw, start)
+        digest = hashlib.sha256(encode_header(start.header))
+        digest.update(content)
+        _check(checksum, digest.digest())
+        if self._archive is not None and is_exact and _is_canonical(start):
+            return self._archive.put_archived(checksum, start.size, raw)
+        return self._store.put_content(checksum, start.header, content)
+
+    # -- streaming -----------------------------------------------------------------------
+
+    def _store_large(self, checksum: Checksum, start: _Start, body: Body) -> bool:
+        if self._archive is not None and _is_canonical(start):
+            stream = _InflatedStream(body, start)
+            digest = hashlib.sha256(encode_header(start.header))
+            for chunk in stream:
+                digest.update(chunk)
+            _check(checksum, digest.digest())
+            if stream.is_exact:
+                return self._put_file(self._archive, checksum, body, start.size)
+        written = self._store.write_content(
+            start.header, _InflatedStream(body, start), size=start.size, expected=checksum
+        )
+        return written.is_new
+
+    def _put_file(self, archive: ArchiveStore, checksum: Checksum, body: Body, size: int) -> bool:
+        if body.in_memory:
+            return archive.put_archived(checksum, size, body.read())
+        return archive.put_archived_stream(checksum, size, body.chunks())
+
+
+def _check(expected: Checksum, digest: bytes) -> None:
+    if digest != expected:
+        raise ChecksumMismatchError("file", str(expected), digest.hex())
+
+
+def _read_start(body: Body) -> _Start:
+    raw = b""
+    for chunk in body.chunks():
+        raw += chunk
+        if len(raw) >= PREFIX_BYTES:
+            end = PREFIX_BYTES + archive_header_length(raw[:PREFIX_BYTES], body.size)
+            if len(raw) >= end:
+                header, size = decode_archive_header(raw[PREFIX_BYTES:end])
+                if header.is_symlink:
+                    size = 0
+                return _Start(raw[:end], end, header, size)
+    if len(raw) < PREFIX_BYTES:
+        archive_header_length(raw, body.size)
+    raise FormatError(f"File header exceeds size {body.size}")
+
+
+def _is_canonical(start: _Start) -> bool:
+    return start.raw == encode_archive_header(start.header, start.size)
+
+
+def _inflate(raw: bytes, start: _Start) -> tuple[bytes, bool]:
+    """Return the content, and whether the deflate stream ends where the body does."""
+    if start.header.is_symlink:
+        return b"", len(raw) == start.end
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = inflater.decompress(memoryview(raw)[start.end :], start.size + 1)
+    except zlib.error as err:
+        raise FormatError("Invalid compressed data") from err
+    if len(content) > start.size:
+        raise FormatError(f"Invalid compressed data: more than {start.size} bytes")
+    if len(content) < start.size or not inflater.eof:
+        missing = start.size - len(content)
+        raise FormatError(f"Unexpected EOF with {missing}/{start.size} bytes remaining")
+    return content, not inflater.unused_data
+
+
+class _InflatedStream:
+    """Iterable over the content of a body, at most as many bytes as its header promised.
+
+    Attributes:
+        is_exact: after the last chunk: whether the deflate stream ended where the body does.
+    """
+
+    def __init__(self, body: Body, start: _Start) -> None:
+        self._body = body
+        self._start = start
+        self.is_exact = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._start.header.is_symlink:
+            self.is_exact = self._body.size == self._start.end
+            return
+        yield from self._inflated()
+
+    def _packed(self) -> Iterator[bytes]:
+        skip = self._start.end
+        for chunk in self._body.chunks():
+            if skip < len(chunk):
+                yield chunk[skip:]
+            skip = max(skip - len(chunk), 0)
+
+    def _inflated(self) -> Iterator[bytes]:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        size = self._start.size
+        left = size
+        is_exact = True
+        try:
+            for packed in self._packed():
+                is_exact = is_exact and not inflater.eof
+                rest, is_full = packed, False
+                while (rest or is_full) and not inflater.eof:
+                    limit = min(left + 1, _CHUNK_BYTES)
+                    chunk = inflater.decompress(rest, limit)
+                    # Without input left there may still be output that did not fit.
+                    rest, is_full = inflater.unconsumed_tail, len(chunk) == limit
+                    left -= len(chunk)
+                    if left < 0:
+                        raise FormatError(f"Invalid compressed data: more than {size} bytes")
+                    if chunk:
+                        yield chunk
+        except zlib.error as err:
+            raise FormatError("Invalid compressed data") from err
+        if left or not inflater.eof:
+            raise FormatError(f"Unexpected EOF with {left}/{size} bytes remaining")
+        self.is_exact = is_exact and not inflater.unused_data

@@ -1,0 +1,139 @@
+"""Pulling from a repository on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from pyostree.errors import (
+    NotFoundError,
+    RefNotFoundError,
+    UnsupportedError,
+    VerificationError,
+)
+from pyostree.formats.objects import Checksum, parse_checksum
+from pyostree.formats.refspec import CollectionRef
+from pyostree.pull.job import PullJob
+from pyostree.pull.local import LocalSupplier
+from pyostree.pull.options import PullOptions, Wanted, check_options
+from pyostree.pull.progress import PullResult
+from pyostree.pull.remote_summary import RemoteSummary, read_remote_summary
+from pyostree.pull.requests import Request, RequestedRef, plan_request
+from pyostree.pull.resolve import resolve_refs
+from pyostree.pull.run import Plan, Report, run_plan
+from pyostree.repo.import_objects import Importer
+from pyostree.repo.refs import not_found
+from pyostree.repo.repo import Repo
+
+MAX_SUMMARY_BYTES = 128 << 20
+NO_SUMMARY = (
+    "Fetching all refs was requested in mirror mode, but remote repository does not have a summary"
+)
+
+
+def pull_local(
+    repo: Repo,
+    source_path: str,
+    wanted: Sequence[Wanted] = (),
+    options: PullOptions = PullOptions(),  # noqa: B008 - it is immutable
+    report: Report | None = None,
+) -> PullResult:
+    """Pull from the repository at a path.
+
+    Args:
+        wanted: refs and commits; none: all refs that the source has.
+        report: called now and then with the progress.
+
+    Raises:
+        OstreeError: the repository's refs are unchanged.
+    """
+    check_options(options)
+    if options.gpg_verify or options.gpg_verify_summary:
+        if options.ref_remote is None:
+            raise VerificationError("Must specify remote name to enable gpg verification")
+        raise UnsupportedError("verifying GPG signatures is not supported yet")
+    check_deltas(options, is_archive=not repo.mode.is_bare)
+    with Repo.open(source_path) as source:
+        names = wanted or [Wanted(name) for name in source.refs.list()]
+        request = plan_request(names, (), mirror=options.mirror, remote=f"file://{source_path}")
+        plan, summary = plan_from_repo(source, request, remote=options.ref_remote)
+        return pull_from_repo(repo, source, plan, summary, options, report)
+
+
+def check_deltas(options: PullOptions, *, is_archive: bool) -> None:
+    """Raise `UnsupportedError` when static deltas are required."""
+    if options.require_static_deltas and is_archive:
+        raise UnsupportedError("Can't use static deltas in an archive repo")
+    if options.require_static_deltas:
+        raise UnsupportedError("pulling static deltas is not supported yet")
+
+
+def plan_from_repo(
+    source: Repo, request: Request, *, remote: str | None
+) -> tuple[Plan, RemoteSummary | None]:
+    """Find out which commits `request` means.
+
+    Args:
+        remote: remote under which the refs are to be stored; None: as local refs.
+
+    Returns:
+        The plan, and the summary of the source where it was needed and exists.
+    """
+    started_s = time.monotonic()
+    summary = _read_summary(source) if request.needs_summary else None
+    if summary is None and request.adds_all:
+        raise NotFoundError(NO_SUMMARY)
+    refs = resolve_refs(request, summary, lambda ref: _look_up(source, ref))
+    plan = Plan(
+        remote=remote,
+        refs=tuple(refs),
+        commits=request.commits,
+        collection_id=source.config.collection_id,
+        is_local=True,
+        started_s=started_s,
+    )
+    return plan, summary
+
+
+def _read_summary(source: Repo) -> RemoteSummary | None:
+    try:
+        data = source.dir.read_file("summary", max_bytes=MAX_SUMMARY_BYTES)
+    except FileNotFoundError:
+        return None
+    return read_remote_summary(data)
+
+
+def _look_up(source: Repo, ref: RequestedRef) -> Checksum:
+    if ref.collection_id is None:
+        found = source.resolve_or_none(ref.ref)
+        if found is None:
+            raise not_found(ref.ref)
+        return found
+    listed = source.refs.list_collections(source.config.collection_id, {})
+    text = listed.get(CollectionRef(ref.collection_id, ref.ref))
+    if text is None:
+        raise RefNotFoundError(f"Collection–ref ({ref.collection_id}, {ref.ref}) not found")
+    return parse_checksum(text)
+
+
+def pull_from_repo(
+    repo: Repo,
+    source: Repo,
+    plan: Plan,
+    summary: RemoteSummary | None,
+    options: PullOptions,
+    report: Report | None,
+) -> PullResult:
+    """Copy what `plan` says."""
+
+    def connect(job: PullJob) -> LocalSupplier:
+        importer = Importer(
+            source,
+            repo,
+            is_trusted=not options.is_untrusted,
+            only_bare_user_files=options.bare_user_files_only,
+        )
+        tombstones = summary is not None and summary.has_tombstones
+        return LocalSupplier(job, source, importer, has_tombstones=tombstones)
+
+    return run_plan(repo, plan, options, connect, report)

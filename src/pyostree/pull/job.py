@@ -1,0 +1,28 @@
+"""What the parts of one running pull share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyostree.pull.progress import PullProgress
+from pyostree.repo.repo import Repo
+from pyostree.repo.transaction import Transaction
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+
+class PullJob(NamedTuple):
+    """A running pull.
+
+    Attributes:
+        repo: where objects go.
+        transaction: counts them, publishes them in the end.
+        progress: updated by whoever gets or stores an object, on the main thread.
+        pool: threads for verifying and storing.
+    """
+
+    repo: Repo
+    transaction: Transaction
+    progress: PullProgress
+    pool: Executor

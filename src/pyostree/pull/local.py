@@ -1,0 +1,133 @@
+"""Supplying a pull from a repository on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyostree.errors import ObjectNotFoundError
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType
+from pyostree.pull.background import Background
+from pyostree.pull.job import PullJob
+from pyostree.repo.import_objects import Imported, Importer
+from pyostree.repo.repo import Repo
+
+if TYPE_CHECKING:
+    from pyostree.pull.walk import Walker
+
+_BATCH = 64
+_MAX_BATCHES = 8
+
+
+class LocalObjects:
+    """Copies content from local repositories in the background.
+
+    Used for a local source, and for the caches beside a network source.
+    """
+
+    def __init__(self, job: PullJob) -> None:
+        self._transaction = job.transaction
+        self._progress = job.progress
+        self._background: Background[list[Imported]] = Background(
+            job.pool, self._count, max_jobs=_MAX_BATCHES
+        )
+        self._batch: list[tuple[Importer, ObjectName]] = []
+
+    def add(self, importer: Importer, name: ObjectName) -> None:
+        """Copy a content object, sometime before `finish` returns."""
+        self._progress.content_wanted += 1
+        self._batch.append((importer, name))
+        if len(self._batch) >= _BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Start copying what was added."""
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._background.submit(lambda: [one.import_object(name) for one, name in batch])
+            self._progress.writes = len(self._background) * _BATCH
+
+    def finish(self) -> None:
+        """Wait until everything is copied."""
+        self.flush()
+        self._background.wait_for_all()
+
+    def salvage(self) -> None:
+        """Wait for what is under way, whatever becomes of it."""
+        self._batch = []
+        self._background.salvage()
+
+    def _count(self, results: Sequence[Imported]) -> None:
+        self._progress.content_local += len(results)
+        for result in results:
+            self._transaction.stats.count_content(result.bytes_written, is_new=result.is_new)
+
+
+class LocalSupplier:
+    """Takes objects from `source`.
+
+    Attributes:
+        walker: to be set before anything is asked for.
+    """
+
+    walker: Walker
+
+    def __init__(
+        self, job: PullJob, source: Repo, importer: Importer, *, has_tombstones: bool
+    ) -> None:
+        self._repo = job.repo
+        self._source = source
+        self._importer = importer
+        self._objects = LocalObjects(job)
+        self._progress = job.progress
+        self._has_tombstones = has_tombstones
+
+    def get_commit(self, checksum: Checksum) -> None:
+        """Copy a commit with its detached metadata."""
+        name = ObjectName(checksum, ObjectType.COMMIT)
+        if not self._source.store.has(name):
+            self._skip_missing(name)
+            return
+        # Before the commit itself: a crash must not leave it looking complete.
+        self._repo.mark_partial(checksum)
+        self._import(name)
+
+    def _skip_missing(self, name: ObjectName) -> None:
+        if not self.walker.may_be_missing(name):
+            raise ObjectNotFoundError(f"No such metadata object {name}")
+        self.walker.give_up(name)
+        if self._has_tombstones:
+            self._importer.import_object(ObjectName(name.checksum, ObjectType.TOMBSTONE_COMMIT))
+
+    def get_detached(self, checksum: Checksum) -> None:
+        """Copy the detached metadata of a commit that is here already."""
+        data = self._source.store.read_detached(checksum)
+        if data is not None:
+            self._progress.bytes_transferred += len(data)
+            self._repo.store.write_detached(checksum, data)
+        self.walker.arrived(ObjectName(checksum, ObjectType.COMMIT))
+
+    def get_metadata(self, name: ObjectName) -> None:
+        """Copy a dirtree or dirmeta."""
+        self._import(name)
+
+    def _import(self, name: ObjectName) -> None:
+        self._progress.metadata_wanted += 1
+        self._importer.import_object(name)
+        self._progress.metadata_local += 1
+        self.walker.arrived(name)
+
+    def get_content(self, checksum: Checksum) -> None:
+        """Copy a file."""
+        self._objects.add(self._importer, ObjectName(checksum, ObjectType.FILE))
+
+    def step(self) -> bool:
+        """Let the walk go on; at its end wait for what is under way."""
+        if self.walker.has_work:
+            return True
+        self._objects.finish()
+        return False
+
+    def salvage(self) -> None:
+        """After an error: let what is under way end."""
+        self._objects.salvage()

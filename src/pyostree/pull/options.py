@@ -1,0 +1,95 @@
+"""What a caller may ask of a pull."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyostree.errors import ConflictError
+from pyostree.formats.objects import Checksum
+
+ALL_PARENTS = -1
+MAX_METADATA_BYTES = 128 << 20
+
+
+class Wanted(NamedTuple):
+    """A ref or commit to pull.
+
+    Attributes:
+        name: a ref, or the checksum of a commit.
+        checksum: the commit to pull for the ref; None: the one the remote has.
+    """
+
+    name: str
+    checksum: Checksum | None = None
+
+
+class PullOptions(NamedTuple):
+    """Options of a pull; the defaults are those of ``ostree pull``.
+
+    Attributes:
+        depth: parents to follow; -1 for all.
+        mirror: write local refs, as the remote has them, and with no ref named all of them.
+        commit_only: only commit objects, without what they hold.
+        subpaths: absolute paths to restrict the pull to; none: everything.
+        is_untrusted: verify what a local source says, too.
+        is_http_trusted: do not verify what comes over HTTP (mirror of an archive only).
+        bare_user_files_only: refuse files whose mode has bits outside 0775.
+        ref_remote: remote under which the refs of a path are stored; None: as local refs.
+        url: used in place of the remote's URLs.
+        localcache_repos: paths of repositories to look for objects in first.
+        timestamp_check: refuse commits older than what the ref has now.
+        timestamp_check_from: a revision that no pulled commit may be older than.
+        check_bindings: refuse commits that were made for another ref or collection.
+        gpg_verify: check signatures of commits; None: as the remote is configured.
+        gpg_verify_summary: the same for the summary.
+        network_retries: further attempts of a request that failed.
+        retry_all_errors: retry after any network error, not only after time-outs.
+        low_speed_bytes: a transfer slower than this a second, for `low_speed_time_s`, fails.
+        max_metadata_bytes: limit for one metadata object; 0 for none.
+        update_interval_ms: time between progress reports; 0 for the default.
+    """
+
+    depth: int = 0
+    mirror: bool = False
+    commit_only: bool = False
+    subpaths: tuple[str, ...] = ()
+    is_untrusted: bool = False
+    is_http_trusted: bool = False
+    bare_user_files_only: bool = False
+    ref_remote: str | None = None
+    url: str | None = None
+    http_headers: tuple[tuple[str, str], ...] = ()
+    user_agent_suffix: str | None = None
+    localcache_repos: tuple[str, ...] = ()
+    timestamp_check: bool = False
+    timestamp_check_from: str | None = None
+    check_bindings: bool = True
+    gpg_verify: bool | None = None
+    gpg_verify_summary: bool | None = None
+    disable_static_deltas: bool = False
+    require_static_deltas: bool = False
+    dry_run: bool = False
+    disable_fsync: bool = False
+    per_object_fsync: bool = False
+    cache_dir: str | None = None
+    network_retries: int = 5
+    retry_all_errors: bool = True
+    low_speed_bytes: int = 1000
+    low_speed_time_s: int = 30
+    max_metadata_bytes: int = MAX_METADATA_BYTES
+    update_interval_ms: int = 0
+
+
+def check_options(options: PullOptions) -> None:
+    """Raise `ConflictError` for options that contradict each other or have an impossible value."""
+    if options.depth < ALL_PARENTS:
+        raise ConflictError(f"Invalid depth {options.depth}: it must be -1 or more")
+    for path in options.subpaths:
+        if not path.startswith("/"):
+            raise ConflictError(f"Invalid subpath {path}: it must start with /")
+    if options.disable_static_deltas and options.require_static_deltas:
+        raise ConflictError("Cannot both disable and require static deltas")
+    if options.timestamp_check and options.depth != 0:
+        raise ConflictError("Cannot check timestamps with a depth other than 0")
+    if options.dry_run and not options.require_static_deltas:
+        raise ConflictError("--dry-run requires --require-static-deltas")

@@ -1,0 +1,143 @@
+"""How far a pull is: counts for programs, and the lines that people see."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyostree.formats.sizes import format_duration, format_rate, format_size
+
+_KIB = 1024
+_ALL = 100
+# An estimate from the first moments would jump about.
+_MIN_ELAPSED_S = 2
+_MIN_DONE = 20
+
+
+class PullProgress:
+    """Counts of a running pull, changed by it and read by whoever shows them.
+
+    Attributes:
+        is_local: the source is a repository on this machine.
+        metadata_fetched: commits, detached metadata, dirtrees and dirmetas that arrived.
+        content_fetched: files that arrived.
+        metadata_local: metadata copied from a local source or cache.
+        content_local: files copied from there.
+        metadata_wanted: metadata objects that were asked for so far.
+        content_wanted: files that were asked for so far; final once nothing is scanned any more.
+        bytes_transferred: what came over the network.
+        writes: objects being verified and stored.
+        scanned: metadata objects that were looked at.
+        is_scanning: more objects may turn out to be needed.
+        has_failed: an error ended the pull, what runs is finished.
+        started_s: start, on the clock that the caller shows the progress by.
+    """
+
+    __slots__ = (
+        "bytes_transferred",
+        "content_fetched",
+        "content_local",
+        "content_wanted",
+        "has_failed",
+        "is_local",
+        "is_scanning",
+        "metadata_fetched",
+        "metadata_local",
+        "metadata_wanted",
+        "scanned",
+        "started_s",
+        "writes",
+    )
+
+    def __init__(self, *, started_s: float, is_local: bool) -> None:
+        self.is_local = is_local
+        self.metadata_fetched = 0
+        self.content_fetched = 0
+        self.metadata_local = 0
+        self.content_local = 0
+        self.metadata_wanted = 0
+        self.content_wanted = 0
+        self.bytes_transferred = 0
+        self.writes = 0
+        self.scanned = 0
+        self.is_scanning = True
+        self.has_failed = False
+        self.started_s = started_s
+
+    @property
+    def done(self) -> int:
+        """Objects that arrived or were copied."""
+        local = self.metadata_local + self.content_local
+        return self.metadata_fetched + self.content_fetched + local
+
+    @property
+    def wanted(self) -> int:
+        """Objects asked for so far."""
+        return self.metadata_wanted + self.content_wanted
+
+    def seconds_left(self, now_s: float) -> int | None:
+        """Return an estimate of the time that is left, None when nothing can be said."""
+        elapsed_s = now_s - self.started_s
+        if self.is_scanning or elapsed_s < _MIN_ELAPSED_S or self.done < _MIN_DONE:
+            return None
+        return max(round(elapsed_s * (self.wanted - self.done) / self.done), 0)
+
+
+def format_progress(progress: PullProgress, now_s: float) -> str:
+    """Return the line that describes a running pull.
+
+    Args:
+        now_s: on the clock of `PullProgress.started_s`.
+    """
+    if progress.has_failed:
+        return "Caught error, waiting for outstanding tasks"
+    if progress.done < progress.wanted:
+        elapsed_s = int(now_s - progress.started_s)
+        rate = format_rate(progress.bytes_transferred, elapsed_s)
+        size = format_size(progress.bytes_transferred)
+        speed = f" {rate}/s {size}" if not progress.is_local else ""
+        if progress.is_scanning:
+            return f"Receiving metadata objects: {progress.done}/(estimating){speed}"
+        percent = progress.done * _ALL // progress.wanted
+        text = f"Receiving objects: {percent}% ({progress.done}/{progress.wanted}){speed}"
+        left_s = progress.seconds_left(now_s)
+        return text if left_s is None else f"{text} {format_duration(left_s)}remaining"
+    if progress.writes:
+        return f"Writing objects: {progress.writes}"
+    return f"Scanning metadata: {progress.scanned}"
+
+
+class PullResult(NamedTuple):
+    """Outcome of a pull that succeeded.
+
+    Attributes:
+        is_local: the source was a repository on this machine.
+        metadata: metadata objects fetched, from a local source: imported.
+        content: files likewise.
+        metadata_cached: metadata objects copied from a local cache repository.
+        content_cached: files likewise.
+        bytes_transferred: what came over the network for objects.
+        seconds: how long it took.
+        content_bytes_written: what the new files hold; shared ones count nothing.
+    """
+
+    is_local: bool
+    metadata: int
+    content: int
+    metadata_cached: int
+    content_cached: int
+    bytes_transferred: int
+    seconds: int
+    content_bytes_written: int
+
+
+def format_result(result: PullResult) -> str:
+    """Return the line that ends a pull."""
+    verb = "imported" if result.is_local else "fetched"
+    text = f"{result.metadata} metadata, {result.content} content objects {verb}"
+    if not result.is_local and (result.metadata_cached or result.content_cached):
+        text += f" ({result.metadata_cached} meta, {result.content_cached} content local)"
+    count = result.bytes_transferred
+    if count:
+        amount = f"{count} B" if count < _KIB else f"{count // _KIB} KiB"
+        text += f"; {amount} transferred in {result.seconds} seconds"
+    return f"{text}; {format_size(result.content_bytes_written)} content written"

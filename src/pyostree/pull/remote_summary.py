@@ -1,0 +1,77 @@
+"""The summary of a remote as a pull uses it: which commit a ref stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pyostree.errors import FormatError, NotFoundError, UnsupportedError
+from pyostree.formats.gvariant import is_normal
+from pyostree.formats.refspec import check_collection_id, check_ref_name
+from pyostree.formats.summary import (
+    MODE,
+    SUMMARY_TYPE,
+    TOMBSTONE_COMMITS,
+    Summary,
+    decode_summary,
+)
+from pyostree.pull.requests import RequestedRef
+from pyostree.repo.modes import RepoMode, parse_mode
+
+
+class RemoteSummary(NamedTuple):
+    """A summary whose names and checksums have been checked; `raw` are its bytes."""
+
+    raw: bytes
+    content: Summary
+
+    def iter_refs(self) -> Iterator[RequestedRef]:
+        """Yield all refs with the commits they stand for."""
+        for collection_id, refs in self.content.collections():
+            for entry in refs:
+                yield RequestedRef(collection_id, entry.name, entry.checksum)
+
+    def find(self, ref: RequestedRef) -> tuple[RequestedRef, int]:
+        """Return `ref` with the commit it stands for, and the size of that object.
+
+        Raises:
+            NotFoundError: the summary does not list it.
+        """
+        collection_id = ref.collection_id or self.content.collection_id
+        entry = self.content.find(ref.ref, collection_id)
+        if entry is None:
+            shown = f"'{ref.ref}'" if collection_id is None else f"({collection_id}, {ref.ref})"
+            raise NotFoundError(f"No such branch {shown} in repository summary")
+        return RequestedRef(collection_id, ref.ref, entry.checksum), entry.size
+
+    def check_mode(self) -> None:
+        """Raise `UnsupportedError` unless the objects of the remote can be fetched over HTTP."""
+        mode = self.content.lookup_str(MODE)
+        if mode is None or self.content.lookup(TOMBSTONE_COMMITS) is None:
+            return
+        if parse_mode(mode) is not RepoMode.ARCHIVE:
+            raise UnsupportedError(f'Can\'t pull from archives with mode "{mode}"')
+
+    @property
+    def has_tombstones(self) -> bool:
+        """Whether the remote keeps tombstones of deleted commits."""
+        return self.content.lookup_bool(TOMBSTONE_COMMITS)
+
+
+def read_remote_summary(data: bytes) -> RemoteSummary:
+    """Return the content of a remote's summary.
+
+    Raises:
+        FormatError: not in normal form.
+        InvalidNameError: a bad ref name, collection ID or checksum.
+    """
+    if not is_normal(SUMMARY_TYPE, data):
+        raise FormatError("Not normal form")
+    summary = decode_summary(data)
+    for collection_id, refs in summary.collections():
+        if collection_id is not None:
+            check_collection_id(collection_id)
+        for entry in refs:
+            check_ref_name(entry.name)
+            _ = entry.checksum  # raises for a wrong length
+    return RemoteSummary(data, summary)

@@ -1,0 +1,166 @@
+"""One pull from start to end: a transaction, the walk, the refs last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pyostree.errors import OstreeError
+from pyostree.formats.objects import Checksum
+from pyostree.formats.refspec import CollectionRef, Refspec
+from pyostree.pull.checks import CommitChecks
+from pyostree.pull.job import PullJob
+from pyostree.pull.options import PullOptions
+from pyostree.pull.progress import PullProgress, PullResult
+from pyostree.pull.resolve import ResolvedRef
+from pyostree.pull.walk import Supplier, Walker
+from pyostree.repo.parallel import worker_pool
+from pyostree.repo.repo import Repo
+from pyostree.repo.transaction import Transaction
+
+Report = Callable[[PullProgress], None]
+
+_STEPS_PER_TURN = 64
+_DEFAULT_INTERVAL_S = 1.0
+
+
+class Plan(NamedTuple):
+    """What a pull gets, after the remote was asked what it has.
+
+    Attributes:
+        remote: remote under which the refs are stored; None: as local refs.
+        collection_id: collection of the source, for the check of bindings.
+        is_local: the source is a repository on this machine.
+        started_s: when it began, on the monotonic clock.
+    """
+
+    remote: str | None
+    refs: tuple[ResolvedRef, ...]
+    commits: tuple[Checksum, ...]
+    collection_id: str | None
+    is_local: bool
+    started_s: float
+
+
+# Makes the supplier once the transaction runs.
+Connect = Callable[[PullJob], Supplier]
+
+
+def run_plan(
+    repo: Repo, plan: Plan, options: PullOptions, connect: Connect, report: Report | None
+) -> PullResult:
+    """Pull what `plan` says.
+
+    Raises:
+        OstreeError: refs are unchanged; verified objects wait for the next attempt.
+    """
+    progress = PullProgress(started_s=plan.started_s, is_local=plan.is_local)
+    if options.disable_fsync:
+        repo.disable_fsync()
+    if options.per_object_fsync:
+        repo.sync_each_object()
+    checks = _checks(repo, plan, options)
+    with repo.transaction() as transaction, worker_pool() as pool:
+        supplier = connect(PullJob(repo, transaction, progress, pool))
+        walker = Walker(
+            repo,
+            supplier,
+            checks,
+            subpaths=options.subpaths,
+            commit_only=options.commit_only,
+            rescan_all=transaction.is_resuming,
+        )
+        supplier.walker = walker
+        for checksum in (*plan.commits, *(ref.checksum for ref in plan.refs)):
+            walker.add_commit(checksum, options.depth)
+        _drive(walker, supplier, progress, _Reporter(report, options))
+        _set_refs(repo, transaction, plan, mirror=options.mirror)
+    if not options.subpaths and not options.commit_only:
+        for checksum in walker.commits:
+            repo.clear_partial(checksum)
+    return _result(progress, transaction)
+
+
+def _checks(repo: Repo, plan: Plan, options: PullOptions) -> CommitChecks:
+    oldest = None
+    if options.timestamp_check_from is not None:
+        rev = options.timestamp_check_from
+        oldest = (rev, repo.resolve(rev))
+    checks = CommitChecks(
+        repo,
+        collection_id=plan.collection_id,
+        binds=options.check_bindings,
+        oldest=oldest,
+    )
+    for ref in plan.refs:
+        current = repo.resolve_ref(Refspec(None, ref.ref)) if options.timestamp_check else None
+        checks.expect_ref(ref.ref, ref.checksum, current)
+    return checks
+
+
+class _Reporter:
+    """Passes progress on now and then."""
+
+    def __init__(self, report: Report | None, options: PullOptions) -> None:
+        self._report = report
+        self._interval_s = options.update_interval_ms / 1000 or _DEFAULT_INTERVAL_S
+        self._next_s = 0.0
+
+    def __call__(self, progress: PullProgress, *, now: bool = False) -> None:
+        if self._report is None:
+            return
+        time_s = time.monotonic()
+        if now or time_s >= self._next_s:
+            self._next_s = time_s + self._interval_s
+            self._report(progress)
+
+
+def _drive(walker: Walker, supplier: Supplier, progress: PullProgress, report: _Reporter) -> None:
+    has_more = True
+    try:
+        while has_more:
+            for _ in range(_STEPS_PER_TURN):
+                if not walker.has_work:
+                    break
+                walker.advance()
+            has_more = supplier.step() or walker.has_work
+            progress.scanned = walker.scanned
+            progress.is_scanning = walker.is_finding
+            report(progress)
+    except (OstreeError, OSError):
+        progress.has_failed = True
+        report(progress, now=True)
+        supplier.salvage()
+        raise
+
+
+def _set_refs(repo: Repo, transaction: Transaction, plan: Plan, *, mirror: bool) -> None:
+    for ref in plan.refs:
+        refspec = Refspec(plan.remote, ref.ref)
+        # A local ref that is missing counts as that of a remote of the same name, as in the
+        # reference: what it resolves to is not written again.
+        if repo.resolve_ref(refspec) == ref.checksum:
+            continue
+        if mirror:
+            name = CollectionRef(ref.collection_id, ref.ref)
+            transaction.set_collection_ref(name, ref.checksum)
+        else:
+            transaction.set_ref(refspec, ref.checksum)
+
+
+def _result(progress: PullProgress, transaction: Transaction) -> PullResult:
+    if progress.is_local:
+        metadata, content = progress.metadata_local, progress.content_local
+    else:
+        metadata, content = progress.metadata_fetched, progress.content_fetched
+    return PullResult(
+        is_local=progress.is_local,
+        metadata=metadata,
+        content=content,
+        metadata_cached=progress.metadata_local,
+        content_cached=progress.content_local,
+        bytes_transferred=progress.bytes_transferred,
+        seconds=int(time.monotonic() - progress.started_s),
+        content_bytes_written=transaction.stats.content_bytes_written,
+    )

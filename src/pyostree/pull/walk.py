@@ -1,0 +1,243 @@
+"""The walk from commits to files: decides what a pull needs and in which order.
+
+The walker reads only what is stored already. What is missing it asks its `Supplier` for, and goes
+on with it once `Walker.arrived` says that it is there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from pyostree.errors import doing
+from pyostree.formats.commit import Commit
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType
+from pyostree.pull.options import ALL_PARENTS
+from pyostree.pull.subpaths import is_wanted
+from pyostree.repo.repo import Repo
+
+
+class Step(NamedTuple):
+    """One object to look at.
+
+    Attributes:
+        path: of a dirtree within its commit, with slashes around it.
+        depth: of a commit: how many parents are wanted, too.
+        is_parent: a commit that only history led to; it may be missing at the source.
+    """
+
+    name: ObjectName
+    path: str = "/"
+    depth: int = 0
+    is_parent: bool = False
+
+
+class Supplier(Protocol):
+    """Gets objects into the repository, at once or later, and reports each to the walker.
+
+    Attributes:
+        walker: set before anything is asked for.
+    """
+
+    walker: Walker
+
+    def get_commit(self, checksum: Checksum) -> None:
+        """Get a commit with its detached metadata."""
+
+    def get_detached(self, checksum: Checksum) -> None:
+        """Get the detached metadata of a stored commit: signatures may have been added."""
+
+    def get_metadata(self, name: ObjectName) -> None:
+        """Get a dirtree or dirmeta."""
+
+    def get_content(self, checksum: Checksum) -> None:
+        """Get a file; nobody waits for it."""
+
+    def step(self) -> bool:
+        """Get on with what was asked for; return False when all of it is there."""
+
+    def salvage(self) -> None:
+        """After an error: store what has arrived already, for the next attempt."""
+
+
+class CommitCheck(Protocol):
+    """Decides whether a commit is acceptable."""
+
+    def __call__(self, checksum: Checksum, commit: Commit) -> None:
+        """Raise an error for a commit that must not be pulled."""
+
+
+class Walker:
+    """Walks commits, their parents and trees.
+
+    Attributes:
+        commits: all commits that were asked for or reached as parents.
+        scanned: number of metadata objects looked at.
+        content_seen: content objects that the trees so far name.
+    """
+
+    def __init__(
+        self,
+        repo: Repo,
+        supplier: Supplier,
+        check: CommitCheck,
+        *,
+        subpaths: Sequence[str] = (),
+        commit_only: bool = False,
+        rescan_all: bool = False,
+    ) -> None:
+        self._repo = repo
+        self._store = repo.store
+        self._supplier = supplier
+        self._check = check
+        self._subpaths = tuple(subpaths)
+        self._commit_only = commit_only
+        self._rescan_all = rescan_all
+        self._queue: deque[Step] = deque()
+        self._waiting: dict[ObjectName, list[Step]] = {}
+        self._seen: set[tuple[Checksum, str] | Checksum] = set()
+        self._depths: dict[Checksum, int] = {}
+        self._has_detached: set[Checksum] = set()
+        self.commits: dict[Checksum, None] = {}
+        self.content_seen: set[Checksum] = set()
+        self.scanned = 0
+
+    # -- input ---------------------------------------------------------------------------
+
+    def add_commit(self, checksum: Checksum, depth: int, *, is_parent: bool = False) -> None:
+        """Ask for a commit and `depth` of its parents."""
+        self.commits[checksum] = None
+        name = ObjectName(checksum, ObjectType.COMMIT)
+        self._queue.append(Step(name, depth=depth, is_parent=is_parent))
+
+    def arrived(self, name: ObjectName) -> None:
+        """Note that an object is stored now; for a commit, its detached metadata, too."""
+        if name.type is ObjectType.COMMIT:
+            self._has_detached.add(name.checksum)
+        self._queue.extend(self._waiting.pop(name, ()))
+
+    def may_be_missing(self, name: ObjectName) -> bool:
+        """Tell whether the walk can do without an object that its source does not have."""
+        steps = self._waiting.get(name, ())
+        return all(step.is_parent for step in steps)
+
+    def give_up(self, name: ObjectName) -> None:
+        """Go on without an object."""
+        self._waiting.pop(name, None)
+
+    # -- walking -------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `advance` would do anything."""
+        return bool(self._queue)
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether objects may still turn up that nobody knows of yet."""
+        return bool(self._queue or self._waiting)
+
+    def advance(self) -> None:
+        """Look at the next object."""
+        step = self._queue.popleft()
+        match step.name.type:
+            case ObjectType.COMMIT:
+                self._visit_commit(step)
+            case ObjectType.DIRTREE:
+                self._visit_dirtree(step)
+            case _:
+                self.scanned += 1
+                if not self._store.has(step.name):
+                    self._wait_for(step)
+
+    def _wait_for(self, step: Step) -> None:
+        if not self._is_first_to_wait(step):
+            return
+        if step.name.type is ObjectType.COMMIT:
+            self._supplier.get_commit(step.name.checksum)
+        else:
+            self._supplier.get_metadata(step.name)
+
+    def _is_first_to_wait(self, step: Step) -> bool:
+        steps = self._waiting.setdefault(step.name, [])
+        steps.append(step)
+        return len(steps) == 1
+
+    def _visit_commit(self, step: Step) -> None:
+        checksum = step.name.checksum
+        known_depth = self._depths.get(checksum)
+        if known_depth is not None:
+            if _is_deeper(step.depth, known_depth):
+                self._depths[checksum] = step.depth
+                self._add_parent(self._load_commit(checksum), step.depth)
+            return
+        if not self._store.has(step.name):
+            self._wait_for(step)
+        elif checksum not in self._has_detached:
+            if self._is_first_to_wait(step):
+                self._supplier.get_detached(checksum)
+        else:
+            self._depths[checksum] = step.depth
+            self._scan_commit(checksum, step.depth)
+
+    def _load_commit(self, checksum: Checksum) -> Commit:
+        with doing(f"Validating commit {checksum}"):
+            return self._repo.load_commit(checksum)
+
+    def _scan_commit(self, checksum: Checksum, depth: int) -> None:
+        commit = self._load_commit(checksum)
+        self.scanned += 1
+        self._check(checksum, commit)
+        self._add_parent(commit, depth)
+        if self._commit_only:
+            return
+        if self._rescan_all or self._repo.is_partial(checksum):
+            self._add_directory(commit.root_tree, commit.root_meta, "/")
+
+    def _add_parent(self, commit: Commit, depth: int) -> None:
+        if commit.parent is not None and depth != 0:
+            left = depth if depth == ALL_PARENTS else depth - 1
+            self.add_commit(commit.parent, left, is_parent=True)
+
+    def _add_directory(self, tree: Checksum, meta: Checksum, path: str) -> None:
+        # Outside of what a pull is restricted to, the path decides what of a tree is wanted.
+        # Inside, a tree is walked once: nested copies could make exponentially many paths.
+        key = tree if self._is_inside(path) else (tree, path)
+        if key not in self._seen:
+            self._seen.add(key)
+            self._queue.append(Step(ObjectName(tree, ObjectType.DIRTREE), path))
+        if (meta, "") not in self._seen:
+            self._seen.add((meta, ""))
+            self._queue.append(Step(ObjectName(meta, ObjectType.DIRMETA), path))
+
+    def _is_inside(self, path: str) -> bool:
+        return not self._subpaths or any(path.startswith(f"{own}/") for own in self._subpaths)
+
+    def _visit_dirtree(self, step: Step) -> None:
+        if not self._store.has(step.name):
+            self._wait_for(step)
+            return
+        self.scanned += 1
+        path = step.path
+        with doing(f"Validating dirtree {step.name.checksum} ({path})"):
+            tree = self._repo.load_dirtree(step.name.checksum)
+        for name, checksum in tree.files:
+            if is_wanted(path + name, self._subpaths, is_dir=False):
+                self._visit_file(checksum)
+        for name, subtree, meta in tree.dirs:
+            if is_wanted(path + name, self._subpaths, is_dir=True):
+                self._add_directory(subtree, meta, f"{path}{name}/")
+
+    def _visit_file(self, checksum: Checksum) -> None:
+        if checksum in self.content_seen:
+            return
+        self.content_seen.add(checksum)
+        if not self._store.has(ObjectName(checksum, ObjectType.FILE)):
+            self._supplier.get_content(checksum)
+
+
+def _is_deeper(depth: int, than: int) -> bool:
+    if than == ALL_PARENTS:
+        return False
+    return depth == ALL_PARENTS or depth > than
