@@ -140,7 +140,7 @@ def parse_boot_link(options: str) -> BootLink:
     found = _LINK.fullmatch(value)
     if found is None or found[2] in (".", ".."):
         raise FormatError(
-            f"Invalid ostree= argument 'ostree={value}', "
+            f"Invalid ostree= argument '{value}', "
             "expected ostree=/ostree/boot.BOOTVERSION/OSNAME/BOOTCSUM/TREESERIAL"
         )
     return BootLink(value.lstrip("/"), found[2], found[3], int(found[4]))
