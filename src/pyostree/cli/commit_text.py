@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 _U64 = (1 << 64) - 1
 
 
-def write_commit(out: TextIO, checksum: Checksum, commit: Commit) -> None:
+def write_commit(
+    out: TextIO, checksum: Checksum, commit: Commit, *, with_checksum: bool = True
+) -> None:
     """Print the header lines, subject and body of a commit, and an empty line.
+
+    Args:
+        with_checksum: begin with the line that names the commit.
 
     Raises:
         SystemExit: the date cannot be shown; the message has been printed, in the reference's
@@ -23,12 +28,13 @@ def write_commit(out: TextIO, checksum: Checksum, commit: Commit) -> None:
     from pyostree.errors import FormatError
     from pyostree.formats.dates import format_commit_date
 
-    out.write(f"commit {checksum}\n")
+    if with_checksum:
+        out.write(f"commit {checksum}\n")
     try:
         date = format_commit_date(commit.timestamp & _U64)
     except FormatError as err:
         out.flush()
-        print(f"ostree: Failed to read commit: {err}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"ostree: Failed to read commit: {err}\n")
         raise SystemExit(1) from None
     if commit.parent is not None:
         out.write(f"Parent:  {commit.parent}\n")
