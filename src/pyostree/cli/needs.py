@@ -106,9 +106,12 @@ class RepoOrSysrootNeed(Need):
     @contextmanager
     def acquire(self, values: Values, out: TextIO) -> Iterator[tuple[object, ...]]:
         sysroot = _text(values, "_sysroot")
-        path = f"{sysroot}/ostree/repo" if sysroot is not None else _text(values, "_repo")
-        with _open_repo(path) as repo:
-            yield (repo,)
+        if sysroot is None:
+            with _open_repo(_text(values, "_repo")) as repo:
+                yield (repo,)
+        else:
+            with _open_repo_of_sysroot(sysroot) as repo:
+                yield (repo,)
 
 
 class SysrootPathNeed(Need):
@@ -190,6 +193,20 @@ def _open_repo(path: str | None) -> AbstractContextManager[Repo]:
             raise UsageError("Command requires a --repo argument", spaced=False) from err
         raise
     return _with_write_access(repo)
+
+
+@contextmanager
+def _open_repo_of_sysroot(path: str) -> Iterator[Repo]:
+    from pyostree.fs.dir import Dir
+    from pyostree.repo.repo import Repo
+
+    with doing("opening repo"):
+        root = Dir.at(os.path.abspath(path))
+    with root:
+        with doing("opening repo"):
+            repo = Repo.open_below(root, "ostree/repo", sysroot_dir=root)
+        with repo:
+            yield repo
 
 
 def _with_write_access(repo: Repo) -> Repo:

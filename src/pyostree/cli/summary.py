@@ -1,0 +1,78 @@
+"""``ostree summary``: publish the index of refs, or print it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from pyostree.cli.needs import REPO
+from pyostree.cli.options import flag, text, texts
+from pyostree.errors import OstreeError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pyostree.repo.repo import Repo
+
+PARAMETERS = ""
+NEEDS = REPO
+OPTIONS = (
+    flag("update", "u", help="Publish a new summary"),
+    flag("view", "v", help="Print the published summary"),
+    flag("raw", help="Print it as a variant"),
+    flag("list-metadata-keys", help="Print the keys of its metadata"),
+    text("print-metadata-key", metavar="KEY", help="Print one value of its metadata"),
+    texts("gpg-sign", metavar="KEY-ID", help="Sign it with this GPG key"),
+    text("gpg-homedir", metavar="HOMEDIR", help="Where GPG looks for keys"),
+    texts("sign", metavar="KEY-ID", help="Sign it with this secret key"),
+    text("sign-type", metavar="NAME", help="Kind of the secret keys; default: ed25519"),
+    texts("add-metadata", "m", metavar="KEY=VALUE", help="Put a key into its metadata"),
+)
+
+
+class Args(NamedTuple):
+    """Values of the options."""
+
+    update: bool
+    view: bool
+    raw: bool
+    list_metadata_keys: bool
+    print_metadata_key: str | None
+    gpg_sign: tuple[str, ...]
+    gpg_homedir: str | None
+    sign: tuple[str, ...]
+    sign_type: str | None
+    add_metadata: tuple[str, ...]
+
+
+def run(args: Args, repo: Repo, out: TextIO) -> None:
+    """Do the first of update, view, list and print that was asked for."""
+    if args.update:
+        repo.check_writable()
+        _update(args, repo)
+        return
+    from pyostree.cli.summary_view import SummaryView
+    from pyostree.repo.summary import read_summary, read_summary_signature
+
+    is_whole = args.view or args.raw
+    keys = (False, None) if is_whole else (args.list_metadata_keys, args.print_metadata_key)
+    view = SummaryView(args.raw, *keys)
+    if not is_whole and view.is_default:
+        raise OstreeError("No option specified; use -u to update summary")
+    view.show(read_summary(repo), out)
+    if view.is_default and read_summary_signature(repo) is None:
+        print("Summary is unsigned", file=out)
+
+
+def _update(args: Args, repo: Repo) -> None:
+    from pyostree.formats.epoch import parse_source_date_epoch
+    from pyostree.remote.remotes import Remotes
+    from pyostree.repo.summary import parse_summary_metadata, update_summary
+
+    if args.gpg_sign or args.sign:
+        raise UnsupportedError("Signing is not implemented yet")
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    update_summary(
+        repo,
+        metadata=parse_summary_metadata(args.add_metadata),
+        timestamp=None if epoch is None else parse_source_date_epoch(epoch),
+        remote_ids=Remotes.load(repo).collections(),
+    )

@@ -1,0 +1,122 @@
+"""What ``ostree remote add`` writes: options to the group that describes a remote."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from pyostree.errors import ConflictError, FormatError, UnsupportedError
+from pyostree.formats.keyfile import KeyFile
+from pyostree.formats.refspec import check_remote_name
+from pyostree.remote.remotes import Remotes
+from pyostree.repo.remote_groups import remote_group
+
+_METALINK = "metalink="
+_ENGINES = ("ed25519", "spki", "dummy")
+_KEY_SOURCES = {"inline": "key", "file": "file"}
+
+
+class IfExists(enum.Enum):
+    """What to do when the remote exists."""
+
+    FAIL = enum.auto()
+    KEEP = enum.auto()
+    REPLACE = enum.auto()
+
+
+class NewRemote(NamedTuple):
+    """A remote as a person describes it.
+
+    Attributes:
+        url: may begin with ``metalink=`` or ``mirrorlist=``.
+        branches: refs pulled when none is named.
+        options: further keys with their values as text.
+        sign_verify: keys to trust, ``TYPE=inline:KEY`` or ``TYPE=file:PATH``.
+    """
+
+    name: str
+    url: str | None = None
+    branches: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    gpg_verify: bool = True
+    no_sign_verify: bool = False
+    sign_verify: tuple[str, ...] = ()
+    custom_backend: str | None = None
+    contenturl: str | None = None
+    collection_id: str | None = None
+
+
+def add_remote(remotes: Remotes, new: NewRemote, if_exists: IfExists = IfExists.FAIL) -> None:
+    """Configure a remote.
+
+    Raises:
+        OstreeError: bad name, bad key, or the remote exists.
+    """
+    check_remote_name(new.name)
+    group = _to_group(new)
+    if if_exists is IfExists.KEEP and remotes.has_own(new.name):
+        return
+    remotes.add(new.name, group, replace=if_exists is IfExists.REPLACE)
+
+
+def parse_setting(text: str) -> tuple[str, str]:
+    """Return key and value of ``KEY=VALUE``.
+
+    Raises:
+        FormatError: there is no ``=``.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise FormatError("Missing '=' in KEY=VALUE for --set")
+    return key, value
+
+
+def _to_group(new: NewRemote) -> KeyFile:
+    """Return the group, its keys in the reference's order."""
+    result, group = KeyFile(), remote_group(new.name)
+    url_key, url = "url", new.url
+    if url is not None and url.startswith(_METALINK):
+        url_key, url = "metalink", url.removeprefix(_METALINK)
+    _set_if_given(result, group, url_key, url)
+    if new.branches:
+        result.set_list(group, "branches", new.branches)
+    _set_if_given(result, group, "contenturl", new.contenturl)
+    _set_if_given(result, group, "custom-backend", new.custom_backend)
+    for key, value in new.options:
+        result.set_string(group, key, value)
+    _set_verification(result, group, new)
+    _set_if_given(result, group, "collection-id", new.collection_id)
+    return result
+
+
+def _set_if_given(result: KeyFile, group: str, key: str, value: str | None) -> None:
+    if value is not None:
+        result.set_string(group, key, value)
+
+
+def _set_verification(result: KeyFile, group: str, new: NewRemote) -> None:
+    if not new.gpg_verify or new.no_sign_verify:
+        result.set_boolean(group, "gpg-verify", False)
+    if new.no_sign_verify:
+        if new.sign_verify:
+            raise ConflictError("Cannot specify both --sign-verify and --no-sign-verify")
+        result.set_boolean(group, "sign-verify", False)
+    elif new.sign_verify:
+        _set_keys(result, group, new.sign_verify)
+
+
+def _set_keys(result: KeyFile, group: str, specs: tuple[str, ...]) -> None:
+    engines = []
+    for spec in specs:
+        engine, equals, reference = spec.partition("=")
+        if not equals:
+            raise FormatError(f"Failed to parse KEYTYPE=[inline|file]:DATA in {spec}")
+        if engine not in _ENGINES:
+            raise UnsupportedError("Requested signature type is not implemented")
+        source, _, data = reference.partition(":")
+        suffix = _KEY_SOURCES.get(source)
+        if suffix is None or ":" not in reference:
+            raise FormatError(f"Invalid key reference {source}, expected inline|file")
+        result.set_string(group, f"verification-{engine}-{suffix}", data)
+        engines.append(engine)
+    result.set_string(group, "sign-verify", ",".join(engines))

@@ -1,0 +1,227 @@
+"""`Remotes`: the named sources of a repository, from its ``config`` and from ``remotes.d``.
+
+A remote is a group ``[remote "NAME"]``. Options that are missing are looked up in the parent
+repository. A name that is itself a ``file://`` URL stands for that repository, with all options at
+their defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from pyostree.errors import (
+    ConfigError,
+    ConflictError,
+    FormatError,
+    OstreeError,
+    RemoteNotFoundError,
+    doing,
+)
+from pyostree.formats.keyfile import KeyFile
+from pyostree.formats.refspec import check_remote_name, is_collection_id
+from pyostree.remote.remotes_dir import RemotesDir, find_remotes_dir
+from pyostree.repo.remote_groups import iter_remote_names, remote_group
+from pyostree.repo.repo import Repo
+
+T = TypeVar("T")
+
+FILE_URL = "file://"
+_IN_CONFIG = "(in config)"
+
+
+class _Source(NamedTuple):
+    """Where a remote was found: `file` is None for the repository's own configuration."""
+
+    keyfile: KeyFile
+    file: str | None
+
+
+class Remotes:
+    """All remotes of one repository."""
+
+    def __init__(self, repo: Repo, directory: RemotesDir | None) -> None:
+        self._repo = repo
+        self._directory = directory
+        self._sources: dict[str, _Source] = {}
+        self._parent = None if repo.parent is None else Remotes.load(repo.parent)
+
+    @classmethod
+    def load(cls, repo: Repo) -> Remotes:
+        """Read the remotes of `repo` and of its parents.
+
+        Raises:
+            ConfigError: a remote is described twice.
+            FormatError: a file cannot be parsed.
+            OSError: a file cannot be read.
+        """
+        with doing("opening repo"), doing("Reloading remotes"):
+            remotes = cls(repo, find_remotes_dir(repo))
+            remotes._read(repo.config.keyfile, None)
+            if remotes._directory is not None:
+                for name, keyfile in remotes._directory.read_all():
+                    remotes._read(keyfile, name)
+        return remotes
+
+    def _read(self, keyfile: KeyFile, file: str | None) -> None:
+        for name in iter_remote_names(keyfile):
+            if name in self._sources:
+                raise ConfigError(f'Multiple specifications found for remote "{name}"')
+            self._sources[name] = _Source(keyfile, file)
+
+    # -- reading -------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """Return the names of all remotes, parents' included, sorted by bytes."""
+        found = set(self._sources)
+        if self._parent is not None:
+            found.update(self._parent.names())
+        return sorted(found, key=lambda name: name.encode("utf-8", "surrogateescape"))
+
+    def has_own(self, name: str) -> bool:
+        """Tell whether this repository itself describes the remote."""
+        return name in self._sources
+
+    def get(self, name: str, key: str, default: str | None = None) -> str | None:
+        """Return an option's value.
+
+        Raises:
+            RemoteNotFoundError: neither this repository nor a parent knows the remote.
+            FormatError: the value cannot be interpreted.
+        """
+        return self._look_up(name, key, KeyFile.get_string, default)
+
+    def get_bool(self, name: str, key: str, default: bool) -> bool:
+        """Return an option's value as true or false (errors as `get`)."""
+
+        def read(keyfile: KeyFile, group: str, key: str) -> bool | None:
+            has_key = keyfile.has_key(group, key)
+            return keyfile.get_boolean(group, key, default) if has_key else None
+
+        return self._look_up(name, key, read, default)
+
+    def get_list(self, name: str, key: str) -> tuple[str, ...] | None:
+        """Return an option's value as a list, None when it is not set (errors as `get`)."""
+        return self._look_up(name, key, KeyFile.get_list, None)
+
+    def _look_up(
+        self,
+        name: str,
+        key: str,
+        read: Callable[[KeyFile, str, str], T | None],
+        default: T,
+    ) -> T:
+        if name.startswith(FILE_URL):
+            return default
+        source = self._sources.get(name)
+        if source is None:
+            if self._parent is None:
+                raise RemoteNotFoundError(f'Remote "{name}" not found')
+            return self._parent._look_up(name, key, read, default)
+        value = read(source.keyfile, remote_group(name), key)
+        if value is None and self._parent is not None:
+            try:
+                return self._parent._look_up(name, key, read, default)
+            except OstreeError:  # it need not know the remote
+                return default
+        return default if value is None else value
+
+    def url(self, name: str) -> str:
+        """Return where a remote is, as configured.
+
+        Raises:
+            RemoteNotFoundError: no such remote.
+            ConfigError: it has no URL.
+        """
+        if name.startswith(FILE_URL):
+            return name
+        url = self.get(name, "url")
+        if url is None:
+            raise ConfigError(f'No "url" option in remote "{name}"')
+        return url
+
+    def collections(self) -> dict[str, str]:
+        """Return the collection of each own remote that has a valid one."""
+        found = {}
+        for name in self._sources:
+            collection_id = self.get(name, "collection-id")
+            if collection_id is not None and is_collection_id(collection_id):
+                found[name] = collection_id
+        return found
+
+    # -- changing ------------------------------------------------------------------------
+
+    def add(self, name: str, group: KeyFile, *, replace: bool = False) -> None:
+        """Describe a new remote.
+
+        Args:
+            group: key file with the one group of this remote.
+            replace: whether an existing remote gives way; its keyring and cookies stay.
+
+        Raises:
+            InvalidNameError: bad name.
+            ConflictError: the remote exists, or was defined elsewhere meanwhile.
+        """
+        check_remote_name(name)
+        if source := self._sources.get(name):
+            if not replace:
+                raise ConflictError(
+                    f'Remote configuration for "{name}" already exists: {self._place(source)}'
+                )
+            self._forget(name, source)
+        directory = self._directory_for_new()
+        if directory is None:
+            config = self._repo.config.keyfile.copy()
+            wanted = remote_group(name)
+            for key in group.keys(wanted):
+                config.set_raw(wanted, key, group.require_raw(wanted, key))
+            self._write_config(config)
+            self._sources[name] = _Source(config, None)
+            return
+        file = f"{name}.conf"
+        directory.write(file, group, sync=self._repo.fsync)
+        self._sources[name] = _Source(group, file)
+
+    def delete(self, name: str) -> None:
+        """Remove a remote and its keyring; its refs and cookies stay.
+
+        Raises:
+            InvalidNameError: bad name.
+            RemoteNotFoundError: this repository has no such remote.
+        """
+        check_remote_name(name)
+        source = self._sources.get(name)
+        if source is None:
+            raise RemoteNotFoundError(f'Remote "{name}" not found')
+        self._forget(name, source)
+        self._repo.dir.remove(f"{name}.trustedkeys.gpg", missing_ok=True)
+
+    def _forget(self, name: str, source: _Source) -> None:
+        if source.file is not None and self._directory is not None:
+            self._directory.remove(source.file)
+        else:
+            config = self._repo.config.keyfile.copy()
+            config.remove_group(remote_group(name))
+            self._write_config(config)
+        del self._sources[name]
+
+    def _write_config(self, config: KeyFile) -> None:
+        for name in iter_remote_names(config):
+            source = self._sources.get(name)
+            if source is not None and source.file is not None:
+                raise ConflictError(f'Remote "{name}" already defined in {self._place(source)}')
+        self._repo.write_config(config)
+
+    def _place(self, source: _Source) -> str:
+        if source.file is None or self._directory is None:
+            return _IN_CONFIG
+        return self._directory.full_path(source.file)
+
+    def _directory_for_new(self) -> RemotesDir | None:
+        if self._directory is None or not self._directory.takes_new:
+            return None
+        try:
+            wanted = self._repo.config.keyfile.get_boolean("core", "add-remotes-config-dir", True)
+        except FormatError as err:
+            raise ConfigError(str(err)) from err
+        return self._directory if wanted else None

@@ -1,0 +1,88 @@
+"""Delta indexes: for each commit that deltas lead to, one file that lists them.
+
+``delta-indexes/PP/REST.index`` holds an ``a{sv}`` with the one key ``ostree.static-deltas``: names
+of deltas and the SHA-256 of their superblocks, as in the summary. A client needs no summary then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from pyostree.formats.commit import METADATA_TYPE
+from pyostree.formats.gvariant import Variant, encode
+from pyostree.formats.objects import Checksum
+from pyostree.formats.summary import STATIC_DELTAS, ordered_metadata
+from pyostree.repo.delta_dirs import DELTAS, SUPERBLOCK, DeltaName, delta_path, iter_deltas
+from pyostree.repo.repo import Repo
+
+INDEXES = "delta-indexes"
+_EXTENSION = ".index"
+_MAX_SUPERBLOCK_BYTES = 128 << 20
+
+
+def read_delta_digests(repo: Repo) -> dict[DeltaName, bytes]:
+    """Return the SHA-256 of the superblock of every delta."""
+    digests = {}
+    for name in iter_deltas(repo):
+        path = f"{delta_path(name)}/{SUPERBLOCK}"
+        data = repo.dir.read_file(path, max_bytes=_MAX_SUPERBLOCK_BYTES)
+        digests[name] = hashlib.sha256(data).digest()
+    return digests
+
+
+def delta_list(digests: Iterable[tuple[DeltaName, bytes]]) -> Variant:
+    """Return the value that summaries and indexes have under ``ostree.static-deltas``."""
+    named = ((_plain_name(name), Variant("ay", digest)) for name, digest in digests)
+    return Variant(METADATA_TYPE, ordered_metadata(named))
+
+
+def write_delta_indexes(repo: Repo, digests: dict[DeltaName, bytes]) -> None:
+    """Bring all indexes up to date and note in the configuration that they are kept."""
+    _note_in_config(repo)
+    by_target: dict[Checksum, list[tuple[DeltaName, bytes]]] = {}
+    for name, digest in digests.items():
+        by_target.setdefault(name.target, []).append((name, digest))
+    wanted = {}
+    for target, items in by_target.items():
+        content = encode(METADATA_TYPE, ((STATIC_DELTAS, delta_list(items)),))
+        wanted[index_path(target)] = content
+    for path in _existing(repo):
+        if path not in wanted:
+            repo.dir.remove(path, missing_ok=True)
+    for path, content in wanted.items():
+        if not repo.dir.exists(path) or repo.dir.read_file(path) != content:
+            repo.dir.make_dirs(path.rpartition("/")[0], 0o755)
+            repo.dir.replace_file(path, content, sync=repo.fsync)
+
+
+def index_path(target: Checksum) -> str:
+    """Return the repo-relative path of the index of deltas that lead to `target`."""
+    below = delta_path(DeltaName(None, target)).removeprefix(f"{DELTAS}/")
+    return f"{INDEXES}/{below}{_EXTENSION}"
+
+
+def _plain_name(name: DeltaName) -> str:
+    return "-".join(str(part) for part in name if part is not None)
+
+
+def _existing(repo: Repo) -> list[str]:
+    if not repo.dir.is_dir(INDEXES):
+        return []
+    found = []
+    with repo.dir.open_dir(INDEXES) as indexes:
+        for prefix in indexes.list():
+            if indexes.is_dir(prefix, follow=False):
+                with indexes.open_dir(prefix) as directory:
+                    names = directory.list()
+                found += [f"{INDEXES}/{prefix}/{name}" for name in names]
+    return [path for path in found if path.endswith(_EXTENSION)]
+
+
+def _note_in_config(repo: Repo) -> None:
+    keyfile = repo.config.keyfile
+    if keyfile.get_boolean("core", "indexed-deltas", False):
+        return
+    changed = keyfile.copy()
+    changed.set_boolean("core", "indexed-deltas", True)
+    repo.write_config(changed)

@@ -1,0 +1,215 @@
+"""Regenerating the summary: the index of refs that a repository publishes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from pyostree.errors import FormatError, doing
+from pyostree.formats import summary as keys
+from pyostree.formats.commit import Commit, Metadata, decode_commit, encode_commit
+from pyostree.formats.dates import is_representable
+from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
+from pyostree.formats.dirtree import Dirtree, encode_dirtree
+from pyostree.formats.gvariant import Variant, parse_text
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType, parse_checksum
+from pyostree.formats.refspec import CollectionRef, Refspec
+from pyostree.formats.summary import (
+    Summary,
+    SummaryRef,
+    big_endian_variant,
+    collection_map,
+    encode_summary,
+    ordered_metadata,
+)
+from pyostree.fs.dir import random_name
+from pyostree.repo.delta_index import delta_list, read_delta_digests, write_delta_indexes
+from pyostree.repo.remote_groups import remote_collections
+from pyostree.repo.repo import Repo
+
+SUMMARY_NAME = "summary"
+SIGNATURE_NAME = "summary.sig"
+METADATA_REF = "ostree-metadata"
+MAX_SUMMARY_BYTES = 128 << 20
+_ROOT_MODE = 0o40755
+
+Refs = tuple[SummaryRef, ...]
+
+
+def update_summary(
+    repo: Repo,
+    *,
+    metadata: Metadata = (),
+    timestamp: int | None = None,
+    remote_ids: Mapping[str, str] | None = None,
+) -> None:
+    """Publish a new summary, as ``ostree summary -u`` does.
+
+    In a repository with a collection ID this first commits the metadata to `METADATA_REF`, so that
+    mirrors can check them.
+
+    Args:
+        metadata: extra keys of the summary.
+        timestamp: of that commit; None for now.
+        remote_ids: collections of remotes; None for those in ``config``.
+
+    Raises:
+        OstreeError, OSError: a ref or its commit cannot be read; the old summary stays then.
+    """
+    with repo.lock.held(exclusive=False):
+        if repo.config.collection_id is not None:
+            when = int(time.time()) if timestamp is None else timestamp
+            _commit_metadata(repo, repo.config.collection_id, metadata, when)
+        regenerate_summary(repo, metadata=metadata, remote_ids=remote_ids)
+
+
+def regenerate_summary(
+    repo: Repo, *, metadata: Metadata = (), remote_ids: Mapping[str, str] | None = None
+) -> None:
+    """Publish a new, unsigned summary of all refs; arguments and errors as `update_summary`."""
+    with repo.lock.held(exclusive=False):
+        pairs = list(metadata)
+        digests = read_delta_digests(repo)
+        listed = digests and not repo.config.keyfile.get_boolean(
+            "core", "no-deltas-in-summary", False
+        )
+        if listed:
+            pairs.append((keys.STATIC_DELTAS, delta_list(digests.items())))
+        pairs += _fixed_metadata(repo)
+        refs, others = _list_refs(repo, remote_ids)
+        if repo.config.collection_id is not None:
+            pairs.append((keys.COLLECTION_ID, Variant("s", repo.config.collection_id)))
+        if others:
+            pairs.append((keys.COLLECTION_MAP, collection_map(others.items())))
+        data = encode_summary(Summary(refs, ordered_metadata(pairs)))
+        write_delta_indexes(repo, digests)
+        publish_summary(repo, data, None)
+
+
+def parse_summary_metadata(arguments: Iterable[str]) -> Metadata:
+    """Return the pairs that ``KEY=VALUE`` arguments give, values in GVariant's text format.
+
+    Raises:
+        FormatError: no ``=``, or a value that cannot be parsed.
+    """
+    pairs = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise FormatError(f"Missing '=' in KEY=VALUE metadata '{argument}'")
+        with doing(f"Error parsing variant ‘{value}’: "):  # the reference has two colons here
+            pairs.append((key, parse_text(value)))
+    return tuple(pairs)
+
+
+def read_summary(repo: Repo) -> bytes:
+    """Return the published summary.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+    """
+    return repo.dir.read_file(SUMMARY_NAME, max_bytes=MAX_SUMMARY_BYTES)
+
+
+def read_summary_signature(repo: Repo) -> bytes | None:
+    """Return the signatures published beside the summary, or None."""
+    try:
+        return repo.dir.read_file(SIGNATURE_NAME, max_bytes=MAX_SUMMARY_BYTES)
+    except FileNotFoundError:
+        return None
+
+
+def publish_summary(repo: Repo, summary: bytes, signature: bytes | None) -> None:
+    """Replace the published summary and its signatures; without any, old ones are deleted.
+
+    Both files are whole before the first is renamed. Between the renames a client may see a new
+    summary with old signatures and has to try again: the format knows no better.
+    """
+    work = random_name("summary-")
+    repo.tmp.make_dir(work, 0o755)
+    try:
+        with repo.tmp.open_dir(work) as directory:
+            directory.replace_file(SUMMARY_NAME, summary, sync=repo.fsync)
+            if signature is not None:
+                directory.replace_file(SIGNATURE_NAME, signature, sync=repo.fsync)
+            directory.rename(SUMMARY_NAME, SUMMARY_NAME, to_dir=repo.dir)
+            if signature is not None:
+                directory.rename(SIGNATURE_NAME, SIGNATURE_NAME, to_dir=repo.dir)
+        if signature is None:
+            repo.dir.remove(SIGNATURE_NAME, missing_ok=True)
+        if repo.fsync:
+            repo.dir.sync()
+    finally:
+        repo.tmp.remove_tree(work)
+
+
+def summary_ref(repo: Repo, name: str, checksum: Checksum) -> SummaryRef:
+    """Return what a summary says of a ref.
+
+    Raises:
+        ObjectNotFoundError: the commit is missing.
+    """
+    data = repo.store.read_metadata(ObjectName(checksum, ObjectType.COMMIT))
+    commit = decode_commit(data)
+    pairs: list[tuple[str, Variant]] = []
+    if is_representable(commit.timestamp):
+        unsigned = commit.timestamp % (1 << 64)
+        pairs.append((keys.COMMIT_TIMESTAMP, big_endian_variant(unsigned)))
+    version = commit.lookup("version")
+    if version is not None and version.type == "s":
+        pairs.append((keys.COMMIT_VERSION, version))
+    return SummaryRef(name, len(data), checksum, ordered_metadata(pairs))
+
+
+def _fixed_metadata(repo: Repo) -> list[tuple[str, Variant]]:
+    mode = repo.config.keyfile.get_raw("core", "mode") or "bare"
+    return [
+        (keys.LAST_MODIFIED, big_endian_variant(int(time.time()))),
+        (keys.MODE, Variant("s", mode)),
+        (keys.TOMBSTONE_COMMITS, Variant("b", repo.config.tombstone_commits())),
+        (keys.INDEXED_DELTAS, Variant("b", True)),
+    ]
+
+
+def _list_refs(repo: Repo, remote_ids: Mapping[str, str] | None) -> tuple[Refs, dict[str, Refs]]:
+    """Return the main list, and those of other collections by their ID."""
+    own_id = repo.config.collection_id
+    if remote_ids is None:
+        remote_ids = remote_collections(repo.config.keyfile)
+    by_collection: dict[str, dict[str, str]] = {}
+    for ref, text in repo.refs.list_collections(own_id, dict(remote_ids)).items():
+        by_collection.setdefault(ref.collection_id or "", {})[ref.ref] = text
+    main = repo.refs.list(remotes=False) if own_id is None else by_collection.pop(own_id, {})
+    others = {key: _summary_refs(repo, refs) for key, refs in sorted(by_collection.items())}
+    return _summary_refs(repo, main), others
+
+
+def _summary_refs(repo: Repo, refs: Mapping[str, str]) -> Refs:
+    rows: Iterable[tuple[str, str]] = sorted(refs.items(), key=lambda row: row[0].encode())
+    return tuple(summary_ref(repo, name, parse_checksum(text)) for name, text in rows)
+
+
+def _commit_metadata(repo: Repo, own_id: str, metadata: Metadata, timestamp: int) -> None:
+    """Commit `metadata` to `METADATA_REF`, with an empty tree."""
+    bindings = (
+        ("ostree.collection-binding", Variant("s", own_id)),
+        ("ostree.ref-binding", Variant("as", (METADATA_REF,))),
+    )
+    with repo.transaction() as transaction:
+        transaction.updates_summary = False
+        tree = repo.write_metadata(ObjectType.DIRTREE, encode_dirtree(Dirtree((), ())))
+        meta = repo.write_metadata(
+            ObjectType.DIRMETA, encode_dirmeta(Dirmeta(0, 0, _ROOT_MODE, ()))
+        )
+        commit = Commit(
+            metadata=ordered_metadata([*metadata, *bindings]),
+            parent=repo.resolve_ref(Refspec(None, METADATA_REF), fallback=False),
+            related=(),
+            subject="",
+            body="",
+            timestamp=timestamp,
+            root_tree=tree,
+            root_meta=meta,
+        )
+        written = repo.write_metadata(ObjectType.COMMIT, encode_commit(commit))
+        transaction.set_collection_ref(CollectionRef(own_id, METADATA_REF), written)
