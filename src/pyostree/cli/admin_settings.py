@@ -19,7 +19,7 @@ def set_up(sysroot: Sysroot, out: TextIO) -> None:
 
     debug = _words("OSTREE_SYSROOT_DEBUG")
     if "help" in debug:
-        print(f"Supported debug values: {' '.join(_DEBUG_WORDS)} all help", file=sys.stderr)
+        sys.stderr.write(f"Supported debug values: {' '.join(_DEBUG_WORDS)} all help\n")
     if "all" in debug:
         debug |= frozenset(_DEBUG_WORDS)
     sysroot.settings = SysrootSettings(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
-from pyostree.errors import DeploymentError
+from pyostree.errors import DeploymentError, OstreeError
 from pyostree.formats.keyfile import KeyFile
+from pyostree.formats.refspec import parse_refspec
 from pyostree.fs.dir import Dir
-from pyostree.sysroot.deployment import Deployment
+from pyostree.remote.add_remote import IfExists, NewRemote, add_remote, parse_setting
+from pyostree.remote.remotes import Remotes
+from pyostree.sysroot.deploy import write_origin
+from pyostree.sysroot.deployment import Deployment, new_origin
 from pyostree.sysroot.sysroot import Sysroot
 
 _MAX_BYTES = 1 << 20
@@ -39,3 +44,34 @@ def require_booted(sysroot: Sysroot) -> Deployment:
     if sysroot.booted is None:
         raise DeploymentError("Not currently booted into an OSTree system")
     return sysroot.booted
+
+
+class NewOrigin(NamedTuple):
+    """A remote, made unless it exists, and a branch to follow.
+
+    Attributes:
+        branch: None keeps the one that the deployment follows now.
+        options: further keys of the remote, ``KEY=VALUE``.
+    """
+
+    remote: str
+    url: str
+    branch: str | None = None
+    options: tuple[str, ...] = ()
+
+
+def set_origin(sysroot: Sysroot, deployment: Deployment, new: NewOrigin) -> None:
+    """Let a deployment follow another remote or branch; nothing else of its origin stays.
+
+    Raises:
+        OstreeError: a bad name or option, or no branch is known.
+    """
+    options = tuple(parse_setting(text) for text in new.options)
+    remotes = Remotes.load(sysroot.repo)
+    add_remote(remotes, NewRemote(new.remote, new.url, options=options), IfExists.KEEP)
+    branch = new.branch
+    if branch is None:
+        if deployment.refspec is None:
+            raise OstreeError("No host refspec found, branch is required")
+        branch = parse_refspec(deployment.refspec).ref
+    write_origin(sysroot, deployment, new_origin(f"{new.remote}:{branch}"))
