@@ -10,7 +10,7 @@ TEST_PACKAGES := ostree ostree-tests attr cpio fuse3 gnupg parallel strace zstd 
 BENCH_PACKAGES := ostree mmdebstrap nginx-light time
 DEMO_PACKAGES := cpio dpkg e2fsprogs iproute2 mount util-linux
 
-.PHONY: help venv dev demo test lint unit conformance conformance-gate bench clean
+.PHONY: compiled help venv dev demo test lint unit conformance conformance-gate bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -52,22 +52,26 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev $(APT_TEST) $(APT_DEMO)
+unit: $(VENV)/.dev $(APT_TEST) $(APT_DEMO) compiled
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not serial" $(ARGS)
 	$(BIN)/pytest -m serial $(ARGS) || [ $$? = 5 ]  # 5: no such test
 
-conformance-gate: $(VENV)/.dev $(APT_TEST)
+# Sources newer than their bytecode cost each of thousands of starts a compilation.
+compiled: $(VENV)/.runtime
+	@$(BIN)/python -m compileall -q src
+
+conformance-gate: $(VENV)/.dev $(APT_TEST) compiled
 	$(BIN)/python -m tests.conformance --jobs $(JOBS) --listed
 
 test: lint unit conformance-gate
 
-conformance: $(VENV)/.dev $(APT_TEST)
+conformance: $(VENV)/.dev $(APT_TEST) compiled
 	$(BIN)/python -m tests.conformance --jobs $(JOBS) --all $(ARGS)
 
-bench: $(VENV)/.dev $(APT_BENCH)
+bench: $(VENV)/.dev $(APT_BENCH) compiled
 	$(BIN)/python -m bench $(ARGS)
 
-demo: $(VENV)/.runtime $(APT_DEMO)
+demo: $(VENV)/.runtime $(APT_DEMO) compiled
 	@demo/run.sh
 
 clean:

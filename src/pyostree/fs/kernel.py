@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
 import struct
 from functools import cache
+from typing import TYPE_CHECKING
 
 from pyostree.fs.dir import Dir, write_all
+
+if TYPE_CHECKING:
+    import ctypes
 
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
@@ -26,11 +29,19 @@ _NO_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.EN
 
 @cache
 def _libc() -> ctypes.CDLL:
+    import ctypes  # slow to import, and not needed for reading
+
     return ctypes.CDLL(None, use_errno=True)
 
 
+def _errno() -> int:
+    import ctypes
+
+    return ctypes.get_errno()
+
+
 def _fail(call: str) -> None:
-    code = ctypes.get_errno()
+    code = _errno()
     err = OSError(code, os.strerror(code))
     err.add_note(call)
     raise err
@@ -53,7 +64,7 @@ def rename_noreplace(source: Dir, name: str, target: Dir, to_name: str) -> bool:
     )
     if result == 0:
         return True
-    code = ctypes.get_errno()
+    code = _errno()
     if code == errno.EEXIST:
         return False
     if code in (errno.EINVAL, errno.ENOSYS):  # a file system without the flag

@@ -31,13 +31,12 @@ from pyostree.repo.lock import RepoLock
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.refs import Refs, not_found
 from pyostree.repo.staging import CACHE_NAME
-from pyostree.repo.store import open_store
-from pyostree.repo.store.base import ObjectStore, StoreSettings
 
 if TYPE_CHECKING:
     from pyostree.formats.commit import Commit, Metadata
     from pyostree.formats.dirmeta import Dirmeta
     from pyostree.formats.dirtree import Dirtree
+    from pyostree.repo.store.base import ObjectStore, StoreSettings
     from pyostree.repo.transaction import Transaction
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -54,7 +53,6 @@ class Repo:
         dir: the repository's directory.
         path: as given when it was opened.
         config: parsed ``config``.
-        store: its objects.
         refs: its refs.
         parent: repository consulted for what is missing here.
         writable: whether the real user may write to ``objects/``.
@@ -86,9 +84,8 @@ class Repo:
         self.tmp = self._open_tmp()
         self.parent = self._open_parent(depth)
         self.fsync = self.config.fsync
-        parent_store = None if self.parent is None else self.parent.store
-        self.store: ObjectStore = open_store(objects, self._settings(), parent_store)
-        self.store.temp = self.tmp
+        self._objects = objects
+        self._store: ObjectStore | None = None
         self.refs = Refs(self.dir)
         timeout_s = self.config.lock_timeout_s
         self.lock = RepoLock(
@@ -97,11 +94,24 @@ class Repo:
             enabled=self.writable and self.config.locking and timeout_s != NO_LOCKING,
         )
 
+    @property
+    def store(self) -> ObjectStore:
+        """The objects; opened at the first use, since looking up a ref needs none."""
+        if self._store is None:
+            from pyostree.repo.store import open_store
+
+            parent_store = None if self.parent is None else self.parent.store
+            self._store = open_store(self._objects, self._settings(), parent_store)
+            self._store.temp = self.tmp
+        return self._store
+
     def _keep(self, directory: Dir) -> Dir:
         self._resources.append(directory)
         return directory
 
     def _settings(self) -> StoreSettings:
+        from pyostree.repo.store.base import StoreSettings
+
         return StoreSettings(
             mode=self.config.mode,
             zlib_level=self.config.zlib_level,
