@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from pyostree.errors import FormatError
 from pyostree.formats.gvariant import Variant, decode, encode, lookup
 from pyostree.formats.objects import Checksum, checksum_from_variant
 from pyostree.formats.variant_dict import variant_dict_order
@@ -138,7 +139,10 @@ def decode_summary(data: bytes) -> Summary:
     Raises:
         FormatError: `data` is no serialized summary.
     """
-    rows, metadata = decode(SUMMARY_TYPE, data)
+    try:
+        rows, metadata = decode(SUMMARY_TYPE, data)
+    except FormatError as err:
+        raise FormatError(f"Invalid summary: {err}") from err
     return Summary(_refs(rows), metadata)
 
 

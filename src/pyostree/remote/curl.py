@@ -328,7 +328,8 @@ class CurlFetcher:
         transfer.dirty = True
         headers = list(self._headers)
         validators = transfer.request.validators
-        if validators is not None and validators.etag:
+        # A line break in it would begin another header.
+        if validators is not None and validators.etag and validators.etag.isprintable():
             headers.append(f"If-None-Match: {validators.etag}")
         if validators is not None and validators.last_modified > 0:
             date = email.utils.formatdate(validators.last_modified, usegmt=True)

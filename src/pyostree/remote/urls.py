@@ -66,6 +66,7 @@ def parse_url(text: str) -> BaseUrl:
     Raises:
         FormatError: it cannot be parsed, in the words of GLib.
     """
+    text = text.strip(" ").replace(" ", "%20")
     found = _URL.match(text)
     if found is None:
         raise FormatError("URI is not absolute, and no base URI was provided")
@@ -79,7 +80,7 @@ def parse_url(text: str) -> BaseUrl:
     if port in ("", ":", _DEFAULT_PORTS.get(scheme)):
         port = ""
     elif int(port[1:]) > _MAX_PORT:
-        raise FormatError(f"Could not parse port ‘{port[1:]}’ in URI")
+        raise FormatError(f"Port ‘{port[1:]}’ in URI is out of range")
     if scheme in _DEFAULT_PORTS and not host:
         raise FormatError(f"Missing host in URI '{scheme}://{found['rest']}'")
     place = f"{host}{port}{found['rest']}"

@@ -1,0 +1,178 @@
+"""How to reach a remote: its settings for the fetcher, its base URLs, what it demands."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyostree.errors import ConfigError, VerificationError
+from pyostree.remote.fetch import (
+    DEFAULT_IN_FLIGHT,
+    DEFAULT_RETRIES,
+    USER_AGENT,
+    Fetcher,
+    FetchSettings,
+)
+from pyostree.remote.metalink import fetch_metalink
+from pyostree.remote.mirrorlist import fetch_bases
+from pyostree.remote.remotes import FILE_URL, Remotes
+from pyostree.remote.urls import BaseUrl
+from pyostree.repo.repo import Repo
+
+_OFF = ("false", "0")
+
+
+class FetchOptions(NamedTuple):
+    """What a caller wants beyond the configuration of the remote."""
+
+    append_user_agent: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    retries: int = DEFAULT_RETRIES
+    retry_all: bool = True
+    low_speed_bytes: int = 1000
+    low_speed_s: int = 30
+    max_in_flight: int = DEFAULT_IN_FLIGHT
+    compressed: bool = False
+    verbose: bool = False
+
+
+DEFAULT_OPTIONS = FetchOptions()
+
+
+class Bases(NamedTuple):
+    """Base URLs of a remote.
+
+    Attributes:
+        metadata: for summaries, refs, ``config`` and detached metadata.
+        content: for everything else.
+        summary: came along with a metalink; None otherwise.
+    """
+
+    metadata: tuple[BaseUrl, ...]
+    content: tuple[BaseUrl, ...]
+    summary: bytes | None = None
+
+
+def fetch_settings(
+    repo: Repo, remotes: Remotes, name: str, options: FetchOptions = DEFAULT_OPTIONS
+) -> FetchSettings:
+    """Return how to talk to a remote's servers.
+
+    Raises:
+        ConfigError: the remote names a client certificate without its key, or the reverse.
+    """
+    cert = remotes.get(name, "tls-client-cert-path")
+    key = remotes.get(name, "tls-client-key-path")
+    if (cert is None) != (key is None):
+        raise ConfigError(
+            f'Remote "{name}" must specify both "tls-client-cert-path" and "tls-client-key-path"'
+        )
+    cookies = f"{name}.cookies.txt"
+    has_cookies = "/" not in name and repo.dir.is_file(cookies)
+    agent = USER_AGENT
+    if options.append_user_agent:
+        agent = f"{agent} {options.append_user_agent}"
+    return FetchSettings(
+        user_agent=agent,
+        headers=options.headers,
+        retries=options.retries,
+        retry_all=options.retry_all,
+        max_in_flight=options.max_in_flight,
+        low_speed_bytes=options.low_speed_bytes,
+        low_speed_s=options.low_speed_s,
+        http2=remotes.get_bool(name, "http2", True),
+        compressed=options.compressed,
+        proxy=remotes.get(name, "proxy") or None,
+        tls_permissive=remotes.get_bool(name, "tls-permissive", False),
+        tls_ca_path=remotes.get(name, "tls-ca-path"),
+        tls_client_cert_path=cert,
+        tls_client_key_path=key,
+        cookies_path=repo.dir.proc_path(cookies) if has_cookies else None,
+        verbose=options.verbose,
+    )
+
+
+def resolve_bases(
+    fetcher: Fetcher, remotes: Remotes, name: str, *, override_url: str | None = None
+) -> Bases:
+    """Return where to ask; a metalink or mirror list is read for that.
+
+    Args:
+        override_url: in place of the configured URLs, unless the remote has a metalink.
+
+    Raises:
+        ConfigError: the remote has no URL.
+        FormatError: a URL or a list cannot be parsed.
+        FetchError: a list cannot be got.
+    """
+    content_url = remotes.get(name, "contenturl")
+    metalink = remotes.get(name, "metalink")
+    summary: bytes | None = None
+    metadata: tuple[BaseUrl, ...]
+    if metalink is not None:
+        found = fetch_metalink(fetcher, metalink)
+        metadata, summary = (found.base,), found.data
+    elif override_url is not None:
+        metadata, content_url = fetch_bases(fetcher, override_url), None
+    else:
+        metadata = fetch_bases(fetcher, remotes.url(name))
+    content = metadata if content_url is None else fetch_bases(fetcher, content_url)
+    return Bases(metadata, content, summary)
+
+
+class Demands(NamedTuple):
+    """Which signatures a remote's configuration asks for."""
+
+    gpg_commits: bool
+    gpg_summary: bool
+    engine_commits: bool
+    engine_summary: bool
+
+
+def read_demands(remotes: Remotes, name: str) -> Demands:
+    """Return which signatures must be checked; a local repository by its URL demands none."""
+    if name.startswith(FILE_URL):
+        return Demands(False, False, False, False)
+    return Demands(
+        gpg_commits=remotes.get_bool(name, "gpg-verify", True),
+        gpg_summary=remotes.get_bool(name, "gpg-verify-summary", False),
+        engine_commits=_is_demanded(remotes.get(name, "sign-verify")),
+        engine_summary=_is_demanded(remotes.get(name, "sign-verify-summary")),
+    )
+
+
+def check_verifiable(
+    demands: Demands, name: str, *, skip_gpg: bool = False, skip_engines: bool = False
+) -> None:
+    """Refuse a remote whose signatures cannot be checked: nothing is ever taken unverified.
+
+    Args:
+        skip_gpg: the caller asked to do without GPG signatures.
+        skip_engines: the caller asked to do without other signatures.
+
+    Raises:
+        VerificationError: the remote demands signatures.
+    """
+    wanted = {
+        "gpg-verify": demands.gpg_commits and not skip_gpg,
+        "gpg-verify-summary": demands.gpg_summary and not skip_gpg,
+        "sign-verify": demands.engine_commits and not skip_engines,
+        "sign-verify-summary": demands.engine_summary and not skip_engines,
+    }
+    for option, is_wanted in wanted.items():
+        if is_wanted:
+            raise unverifiable(name, option)
+
+
+def unverifiable(name: str, option: str) -> VerificationError:
+    """Return the error for a remote that demands signatures of a kind we cannot check."""
+    err = VerificationError(
+        f'Remote "{name}" demands signatures ({option}), which cannot be verified yet'
+    )
+    err.hint = (
+        f"if you trust the connection: ostree config --group 'remote \"{name}\"' set {option} false"
+    )
+    return err
+
+
+def _is_demanded(value: str | None) -> bool:
+    return value is not None and value.strip() not in _OFF
