@@ -84,6 +84,7 @@ _ADMIN = AdminGroup(
         Command("init-fs", "admin_init_fs", "Prepare an empty root file system"),
         Command("os-init", "admin_os_init", "Create a stateroot"),
         Command("stateroot-init", "admin_os_init", "Create a stateroot"),
+        Command("pin", "admin_pin", "Keep a deployment until it is unpinned"),
         Command("set-origin", "admin_set_origin", "Change the remote and branch of a deployment"),
         Command("status", "admin_status", "List the deployments"),
         Command("undeploy", "admin_undeploy", "Remove a deployment"),
