@@ -68,6 +68,13 @@ class InputFile:
             left -= len(more)
         return b"".join(parts)
 
+    def read_into(self, buffer: memoryview) -> int:
+        """Fill `buffer` from the current position; return how much, less only at the end."""
+        total = os.readv(self.fd, [buffer])
+        while 0 < total < len(buffer) and (more := os.readv(self.fd, [buffer[total:]])):
+            total += more
+        return total
+
     def read_rest(self, *, max_bytes: int | None = None) -> bytes:
         """Return all bytes from the current position (see `fs.dir.read_all`)."""
         return read_all(self.fd, max_bytes=max_bytes)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import stat
+import threading
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -26,7 +27,12 @@ from pyostree.repo.mutable_tree import MutableTree
 from pyostree.repo.parallel import map_ordered, worker_pool
 from pyostree.repo.repo import Repo
 
-# Files up to this size are held in memory between hashing and storing; larger ones are read twice.
+Buffer = bytes | memoryview
+
+# Files up to this size go through a buffer that stays in the processor's cache. Larger ones are
+# hashed through it and read again if they turn out to be new; where most files are new, those up
+# to the second limit are held in memory instead.
+_SCRATCH_BYTES = 256 << 10
 _IN_MEMORY_BYTES = 8 << 20
 # Bounds of one batch: files, and directories, whose handles stay open until it is done.
 _BATCH_FILES = 128
@@ -80,6 +86,9 @@ class Ingester:
         self._devino_canonical = devino_canonical
         self._consume = consume
         self._skip_xattrs = modifier.skip_xattrs or repo.config.disable_xattrs
+        self._local = threading.local()
+        # A guess shared by all threads; a wrong one only costs time.
+        self._expects_new = False
         self._device = repo.dir.stat_self().st_dev
 
     def ingest(self, entries: Iterable[Entries]) -> Iterator[tuple[MutableTree, list[Ingested]]]:
@@ -139,20 +148,42 @@ class Ingester:
             return self._store_file(name, file, header, size)
 
     def _store_file(self, name: str, file: InputFile, header: FileHeader, size: int) -> Ingested:
-        store = self._store
-        if size <= _IN_MEMORY_BYTES:
-            data = file.read_exactly(size)
+        limit = _IN_MEMORY_BYTES if self._expects_new else _SCRATCH_BYTES
+        if size <= limit:
+            data = self._read_small(file, size)
             checksum = _hash(header, data)
-            with doing("Writing content object"):
-                is_new = store.put_content(checksum, header, data)
+            is_new = self._store.put_content(checksum, header, data)
+            self._expects_new = is_new
             return Ingested(name, checksum, len(data), _outcome(is_new=is_new))
-        checksum = _hash_stream(header, file)
-        if store.has_own_content(checksum):
+        checksum = self._hash_stream(header, file)
+        if self._store.has_own_content(checksum):
+            self._expects_new = False
             return Ingested(name, checksum, size, Outcome.PRESENT)
+        self._expects_new = True
         # Hashed again while it is stored: the file may have changed since.
         file.rewind()
-        written = store.write_file_content(header, file, size=size)
+        written = self._store.write_file_content(header, file, size=size)
         return Ingested(name, written.checksum, size, _outcome(is_new=written.is_new))
+
+    def _read_small(self, file: InputFile, size: int) -> Buffer:
+        if size > _SCRATCH_BYTES:
+            return file.read_exactly(size)
+        scratch = self._scratch()[:size]
+        return scratch[: file.read_into(scratch)] if size else b""
+
+    def _scratch(self) -> memoryview:
+        """Return this thread's buffer: fresh memory for each file would cost page faults."""
+        found: memoryview | None = getattr(self._local, "scratch", None)
+        if found is None:
+            found = self._local.scratch = memoryview(bytearray(_SCRATCH_BYTES))
+        return found
+
+    def _hash_stream(self, header: FileHeader, file: InputFile) -> Checksum:
+        digest = hashlib.sha256(encode_header(header))
+        scratch = self._scratch()
+        while count := file.read_into(scratch):
+            digest.update(scratch[:count])
+        return Checksum(digest.digest())
 
     # -- adopting ------------------------------------------------------------------------
 
@@ -166,7 +197,7 @@ class Ingester:
 
     def _adopt(self, directory: Dir, name: str, file: InputFile, header: FileHeader) -> Ingested:
         with doing("Commit regfile (adopt)"):
-            checksum = _hash_stream(header, file)
+            checksum = self._hash_stream(header, file)
             self._store.adopt(checksum, header, directory, name)
         return Ingested(name, checksum, 0, Outcome.ADOPTED)
 
@@ -186,8 +217,7 @@ class Ingester:
         xattrs = () if self._skip_xattrs else read_path_xattrs(directory, name)
         header = FileHeader(*wanted, directory.read_link(name), xattrs)
         checksum = _hash(header, b"")
-        with doing("Writing content object"):
-            is_new = self._store.put_content(checksum, header, b"")
+        is_new = self._store.put_content(checksum, header, b"")
         return Ingested(name, checksum, 0, _outcome(is_new=is_new))
 
 
@@ -206,16 +236,9 @@ def _batches(entries: Iterable[Entries]) -> Iterator[list[Entries]]:
         yield batch
 
 
-def _hash(header: FileHeader, data: bytes) -> Checksum:
+def _hash(header: FileHeader, data: Buffer) -> Checksum:
     digest = hashlib.sha256(encode_header(header))
     digest.update(data)
-    return Checksum(digest.digest())
-
-
-def _hash_stream(header: FileHeader, file: InputFile) -> Checksum:
-    digest = hashlib.sha256(encode_header(header))
-    for chunk in file.chunks():
-        digest.update(chunk)
     return Checksum(digest.digest())
 
 

@@ -19,7 +19,7 @@ from pyostree.fs.dir import Dir
 from pyostree.fs.file import CHUNK_BYTES, InputFile
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.store.archive_hash import hash_plain
-from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.base import Buffer, ObjectStore
 from pyostree.repo.store.content import OpenContent
 
 _FIRST_READ = 64 << 10
@@ -52,7 +52,7 @@ class ArchiveStore(ObjectStore):
             hashed = hash_plain(file)
         return super().hash_content(checksum) if hashed is None else hashed
 
-    def _write_body(self, tmp: TempFile, header: FileHeader, data: bytes) -> None:
+    def _write_body(self, tmp: TempFile, header: FileHeader, data: Buffer) -> None:
         packed = compress(data, self.settings.zlib_level)
         tmp.write(encode_archive_header(header, len(data)) + packed)
 
@@ -94,7 +94,7 @@ class ArchiveStore(ObjectStore):
             return tmp.link(self._destination(), loose_path(checksum, self._extension))
 
 
-def compress(data: bytes, zlib_level: int) -> bytes:
+def compress(data: Buffer, zlib_level: int) -> bytes:
     """Return `data` as a raw deflate stream."""
     if len(data) < _TINY_BYTES:
         packer = zlib.compressobj(zlib_level, zlib.DEFLATED, -zlib.MAX_WBITS)

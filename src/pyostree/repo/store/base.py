@@ -46,6 +46,9 @@ _METADATA_EXTENSIONS = {
 _REST_DIGITS = 62
 
 
+Buffer = bytes | memoryview
+
+
 class StoreSettings(NamedTuple):
     """What of the configuration concerns storing objects.
 
@@ -121,9 +124,9 @@ class ObjectStore(ABC):
     def has_own_content(self, checksum: Checksum) -> bool:
         """Tell whether this repository itself has the content object."""
         path = loose_path(checksum, self._extension)
-        if self.staging is not None and self.staging.exists(path):
+        if self.objects.exists(path):
             return True
-        return self.objects.exists(path)
+        return self.staging is not None and self.staging.exists(path)
 
     def has(self, name: ObjectName) -> bool:
         """Tell whether this repository or a parent has the object."""
@@ -345,11 +348,15 @@ class ObjectStore(ABC):
                 digest.update(chunk)
             return content.header, Checksum(digest.digest())
 
-    def put_content(self, checksum: Checksum, header: FileHeader, data: bytes) -> bool:
+    def put_content(self, checksum: Checksum, header: FileHeader, data: Buffer) -> bool:
         """Store content that is known to hash to `checksum`; return whether it is new."""
-        self._check_writable_header(checksum, header)
         if self.has_own_content(checksum):
             return False
+        with doing("Writing content object"):
+            return self._put_new(checksum, header, data)
+
+    def _put_new(self, checksum: Checksum, header: FileHeader, data: Buffer) -> bool:
+        self._check_writable_header(checksum, header)
         self._reserve(len(data))
         if header.is_symlink:
             return self._put_symlink(checksum, header)
@@ -382,7 +389,9 @@ class ObjectStore(ABC):
             if header.is_symlink:
                 digest = hashlib.sha256(encode_header(header))
                 checksum = _expect(Checksum(digest.digest()), expected)
-                return Written(checksum, self.put_content(checksum, header, b""))
+                if self.has_own_content(checksum):
+                    return Written(checksum, False)
+                return Written(checksum, self._put_new(checksum, header, b""))
             self._reserve(size)
             with TempFile(self.temp) as tmp:
                 digest = hashlib.sha256(encode_header(header))
@@ -458,7 +467,7 @@ class ObjectStore(ABC):
     def _open(self, place: Dir, path: str) -> OpenContent:
         """Open a loose content object; FileNotFoundError when it is not in `place`."""
 
-    def _write_body(self, tmp: TempFile, header: FileHeader, data: bytes) -> None:
+    def _write_body(self, tmp: TempFile, header: FileHeader, data: Buffer) -> None:
         """Write the content of a regular file."""
         tmp.write(data)
 
