@@ -83,20 +83,25 @@ def create_alias(repo: Repo, new: str, target: str, *, force: bool) -> None:
     Raises:
         ConflictError: a ref that is no alias has that name, and `force` is not set.
         NotFoundError: there is no ref `target`.
-        InvalidNameError: `target` belongs to a remote.
+        InvalidNameError: one of them belongs to a remote.
     """
-    check_ref_name(new)
+    _check_local(new)
     with doing("Listing refs"):
-        if not force and new not in repo.refs.aliases():
-            _check_new(repo, new)
+        is_alias = new in repo.refs.aliases()
         refs = repo.refs.list()
+    if not force and not is_alias:
+        _check_new(repo, new)
     if target not in refs:
         raise NotFoundError(f"Cannot create alias to non-existent ref: {target}")
-    remote = parse_refspec(target).remote
-    if remote is not None:
-        raise InvalidNameError(f"Cannot create alias to remote ref: {remote}")
+    _check_local(target)
     repo.refs.write_alias(new, target)
     repo.refs_changed()
+
+
+def _check_local(name: str) -> None:
+    remote = parse_refspec(name).remote
+    if remote is not None:
+        raise InvalidNameError(f"Cannot create alias to remote ref: {remote}")
 
 
 def create_collection_ref(repo: Repo, new: str, revision: str) -> None:
