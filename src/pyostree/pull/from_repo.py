@@ -17,15 +17,15 @@ from pyostree.pull.job import PullJob
 from pyostree.pull.local import LocalSupplier
 from pyostree.pull.options import PullOptions, Wanted, check_options
 from pyostree.pull.progress import PullResult
-from pyostree.pull.remote_summary import RemoteSummary, read_remote_summary
+from pyostree.pull.remote_summary import read_remote_summary
 from pyostree.pull.requests import Request, RequestedRef, plan_request
 from pyostree.pull.resolve import resolve_refs
 from pyostree.pull.run import Plan, Report, run_plan
+from pyostree.pull.summary_files import SummaryFiles, read_summary_files
 from pyostree.repo.import_objects import Importer
 from pyostree.repo.refs import not_found
 from pyostree.repo.repo import Repo
 
-MAX_SUMMARY_BYTES = 128 << 20
 NO_SUMMARY = (
     "Fetching all refs was requested in mirror mode, but remote repository does not have a summary"
 )
@@ -56,8 +56,8 @@ def pull_local(
     with Repo.open(source_path) as source:
         names = wanted or [Wanted(name) for name in source.refs.list()]
         request = plan_request(names, (), mirror=options.mirror, remote=f"file://{source_path}")
-        plan, summary = plan_from_repo(source, request, remote=options.ref_remote)
-        return pull_from_repo(repo, source, plan, summary, options, report)
+        plan, _ = plan_from_repo(source, request, remote=options.ref_remote)
+        return pull_from_repo(repo, source, plan, options, report)
 
 
 def check_deltas(options: PullOptions, *, is_archive: bool) -> None:
@@ -70,19 +70,20 @@ def check_deltas(options: PullOptions, *, is_archive: bool) -> None:
 
 def plan_from_repo(
     source: Repo, request: Request, *, remote: str | None
-) -> tuple[Plan, RemoteSummary | None]:
+) -> tuple[Plan, SummaryFiles]:
     """Find out which commits `request` means.
 
     Args:
         remote: remote under which the refs are to be stored; None: as local refs.
 
     Returns:
-        The plan, and the summary of the source where it was needed and exists.
+        The plan, and the summary files of the source where they are needed.
     """
     started_s = time.monotonic()
-    summary = _read_summary(source) if request.needs_summary else None
-    if summary is None and request.adds_all:
+    files = read_summary_files(source) if request.needs_summary else SummaryFiles(None, None)
+    if files.summary is None and request.adds_all:
         raise NotFoundError(NO_SUMMARY)
+    summary = None if files.summary is None else read_remote_summary(files.summary.data)
     refs = resolve_refs(request, summary, lambda ref: _look_up(source, ref))
     plan = Plan(
         remote=remote,
@@ -91,16 +92,9 @@ def plan_from_repo(
         collection_id=source.config.collection_id,
         is_local=True,
         started_s=started_s,
+        has_tombstones=summary is not None and summary.has_tombstones,
     )
-    return plan, summary
-
-
-def _read_summary(source: Repo) -> RemoteSummary | None:
-    try:
-        data = source.dir.read_file("summary", max_bytes=MAX_SUMMARY_BYTES)
-    except FileNotFoundError:
-        return None
-    return read_remote_summary(data)
+    return plan, files
 
 
 def _look_up(source: Repo, ref: RequestedRef) -> Checksum:
@@ -120,7 +114,6 @@ def pull_from_repo(
     repo: Repo,
     source: Repo,
     plan: Plan,
-    summary: RemoteSummary | None,
     options: PullOptions,
     report: Report | None,
 ) -> PullResult:
@@ -133,7 +126,6 @@ def pull_from_repo(
             is_trusted=not options.is_untrusted,
             only_bare_user_files=options.bare_user_files_only,
         )
-        tombstones = summary is not None and summary.has_tombstones
-        return LocalSupplier(job, source, importer, has_tombstones=tombstones)
+        return LocalSupplier(job, source, importer, has_tombstones=plan.has_tombstones)
 
     return run_plan(repo, plan, options, connect, report)

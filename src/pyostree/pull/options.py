@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pyostree.errors import ConflictError
-from pyostree.formats.objects import Checksum
+from pyostree.formats.objects import Checksum, parse_checksum
+from pyostree.formats.refspec import parse_refspec
 
 ALL_PARENTS = -1
 MAX_METADATA_BYTES = 128 << 20
@@ -93,3 +95,36 @@ def check_options(options: PullOptions) -> None:
         raise ConflictError("Cannot check timestamps with a depth other than 0")
     if options.dry_run and not options.require_static_deltas:
         raise ConflictError("--dry-run requires --require-static-deltas")
+
+
+def parse_wanted(remote: str, branches: Sequence[str]) -> tuple[str, list[Wanted]]:
+    """Return the remote and what to pull from it, as ``ostree pull`` takes them.
+
+    Args:
+        remote: a remote, or ``REMOTE:REF``; `branches` are ignored then.
+        branches: each a ref, ``REF@CHECKSUM`` or the checksum of a commit.
+
+    Raises:
+        InvalidNameError: a bad refspec or checksum.
+    """
+    if ":" in remote:
+        refspec = parse_refspec(remote)
+        assert refspec.remote is not None
+        return refspec.remote, [Wanted(refspec.ref)]
+    wanted = []
+    for branch in branches:
+        name, at, checksum = branch.rpartition("@")
+        wanted.append(Wanted(name, parse_checksum(checksum)) if at else Wanted(branch))
+    return remote, wanted
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """Return name and value of ``NAME=VALUE``.
+
+    Raises:
+        ConflictError: there is no equals sign.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConflictError("Missing '=' in --http-header")
+    return name, value

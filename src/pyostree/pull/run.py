@@ -33,6 +33,7 @@ class Plan(NamedTuple):
         collection_id: collection of the source, for the check of bindings.
         is_local: the source is a repository on this machine.
         started_s: when it began, on the monotonic clock.
+        has_tombstones: the source keeps tombstones of deleted commits.
     """
 
     remote: str | None
@@ -41,6 +42,7 @@ class Plan(NamedTuple):
     collection_id: str | None
     is_local: bool
     started_s: float
+    has_tombstones: bool = False
 
 
 # Makes the supplier once the transaction runs.
