@@ -111,12 +111,20 @@ class _Walk:
         self._repo_device = repo.dir.stat_self().st_dev
 
     def run(self, parent: Dir, root: DirEntry) -> None:
+        batches = self._batches(parent, root)
+        if self._writer.mostly_links:
+            # Links are over in microseconds: passing them to threads would take longer.
+            for batch in batches:
+                self._write_batch(batch)
+                self._finish_batch(batch)
+            return
         with worker_pool() as pool:
-            for batch in map_ordered(
-                pool, self._write_batch, self._batches(parent, root), ahead=_BATCHES_AHEAD
-            ):
-                for directory in batch.directories:
-                    self._done(directory)
+            for batch in map_ordered(pool, self._write_batch, batches, ahead=_BATCHES_AHEAD):
+                self._finish_batch(batch)
+
+    def _finish_batch(self, batch: _Batch) -> None:
+        for directory in batch.directories:
+            self._done(directory)
 
     def _write_batch(self, batch: _Batch) -> _Batch:
         write = self._writer.write

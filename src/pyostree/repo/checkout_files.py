@@ -49,6 +49,11 @@ class FileWriter:
         ):
             self._cache = UncompressedCache(repo)
 
+    @property
+    def mostly_links(self) -> bool:
+        """Whether nearly all files will be hard links to objects as they are."""
+        return not self._options.force_copy and self._is_linkable(self._repo.mode, is_symlink=False)
+
     def write(self, directory: Dir, entry: FileEntry) -> None:
         """Put one file or symlink into `directory`.
 
