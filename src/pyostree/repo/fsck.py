@@ -311,7 +311,10 @@ def _check_content(store: ObjectStore, name: ObjectName) -> _Problem | None:
     except NotFoundError:
         return _Problem(name, None)
     except (OstreeError, OSError) as err:
-        return _Problem(name, f"fsck content object {checksum}: {describe(err)}")
+        message = describe(err)
+        if not store.settings.mode.is_bare:  # the reference does not name the object twice here
+            message = message.removeprefix(f"Opening content object {checksum}: ")
+        return _Problem(name, f"fsck content object {checksum}: {message}")
     if actual == checksum:
         return None
     mismatch = ChecksumMismatchError("file", str(checksum), str(actual))

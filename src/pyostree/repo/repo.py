@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pyostree.errors import (
     AmbiguousRevError,
     NotFoundError,
+    OstreeError,
     TransactionError,
     doing,
 )
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from pyostree.formats.dirtree import Dirtree
     from pyostree.repo.store.base import ObjectStore, StoreSettings
     from pyostree.repo.transaction import Transaction
+
+T = TypeVar("T")
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _MAX_CONFIG_BYTES = 16 << 20
@@ -333,20 +336,27 @@ class Repo:
         """
         from pyostree.formats.commit import decode_commit
 
-        name = ObjectName(checksum, ObjectType.COMMIT)
-        return decode_commit(self.store.read_metadata(name))
+        return self._load(ObjectName(checksum, ObjectType.COMMIT), decode_commit)
 
     def load_dirtree(self, checksum: Checksum) -> Dirtree:
         """Return a decoded dirtree object (errors as `load_commit`)."""
         from pyostree.formats.dirtree import decode_dirtree
 
-        return decode_dirtree(self.store.read_metadata(ObjectName(checksum, ObjectType.DIRTREE)))
+        return self._load(ObjectName(checksum, ObjectType.DIRTREE), decode_dirtree)
 
     def load_dirmeta(self, checksum: Checksum) -> Dirmeta:
         """Return a decoded dirmeta object (errors as `load_commit`)."""
         from pyostree.formats.dirmeta import decode_dirmeta
 
-        return decode_dirmeta(self.store.read_metadata(ObjectName(checksum, ObjectType.DIRMETA)))
+        return self._load(ObjectName(checksum, ObjectType.DIRMETA), decode_dirmeta)
+
+    def _load(self, name: ObjectName, decode: Callable[[bytes], T]) -> T:
+        data = self.store.read_metadata(name)
+        try:
+            return decode(data)
+        except OstreeError as err:
+            err.add_note(str(name))  # the decoder does not know what it reads
+            raise
 
     def write_metadata(
         self, kind: ObjectType, data: bytes, *, expected: Checksum | None = None

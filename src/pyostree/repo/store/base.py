@@ -318,8 +318,8 @@ class ObjectStore(ABC):
         raise missing
 
     def _note_opening(self, err: Exception, checksum: Checksum) -> None:
-        # A quirk of the reference: mode archive names the object only in the message itself.
-        if self.settings.mode.is_bare:
+        # A quirk of the reference: in mode archive the message of a missing object names it itself.
+        if self.settings.mode.is_bare or not isinstance(err, ObjectNotFoundError):
             err.add_note(f"Opening content object {checksum}")
 
     def read_header(self, checksum: Checksum) -> tuple[FileHeader, int]:
