@@ -154,11 +154,10 @@ class _Walk:
                 continue
             below = [item for item in content.dirs if not self._is_skipped_dir(directory, item)]
             stack.extend((directory, item) for item in reversed(below))
-            directory.waiting = len(below) + 1
-            for start in range(0, max(len(content.files), 1), _BATCH_FILES):
+            starts = range(0, max(len(content.files), 1), _BATCH_FILES)
+            directory.waiting = len(below) + len(starts)
+            for start in starts:
                 part = content.files[start : start + _BATCH_FILES]
-                if start:
-                    directory.waiting += 1
                 batch.directories.append(directory)
                 batch.files.extend(
                     (directory, item) for item in part if not self._is_skipped(directory, item)
