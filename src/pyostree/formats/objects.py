@@ -145,5 +145,4 @@ def check_filename(name: str) -> None:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
-        shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        raise InvalidNameError(f"Invalid UTF-8 in filename {shown}") from None
+        raise InvalidNameError(f"Invalid UTF-8 in filename {name}") from None
