@@ -87,7 +87,9 @@ _ADMIN = AdminGroup(
         Command("pin", "admin_pin", "Keep a deployment until it is unpinned"),
         Command("set-origin", "admin_set_origin", "Change the remote and branch of a deployment"),
         Command("status", "admin_status", "List the deployments"),
+        Command("switch", "admin_switch", "Follow another branch, and deploy it"),
         Command("undeploy", "admin_undeploy", "Remove a deployment"),
+        Command("upgrade", "admin_upgrade", "Deploy the newest commit of the current branch"),
     ),
 )
 

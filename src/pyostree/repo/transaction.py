@@ -182,8 +182,8 @@ class Transaction:
             return
         self._repo.refs.pending.clear()
         self._collection_refs.clear()
-        self._leave_staging()
         try:
+            self._leave_staging()
             self._clean_tmp()
         except (OSError, OstreeError):
             # The error that led here matters more than rubbish left behind.
@@ -208,8 +208,10 @@ class Transaction:
     def _close(self) -> None:
         self._is_open = False
         self._repo.transaction_ended()
-        self._repo.dir.remove("transaction", missing_ok=True)  # left by very old versions
-        self._repo.lock.release(exclusive=False)
+        try:
+            self._repo.dir.remove("transaction", missing_ok=True)  # left by very old versions
+        finally:
+            self._repo.lock.release(exclusive=False)
 
 
 def publish_objects(staging: Dir, objects: Dir) -> None:

@@ -1,0 +1,117 @@
+"""A power cut in the middle of things: from the n-th changing system call on, all of them fail."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import pytest
+
+from pyostree.errors import OstreeError
+from pyostree.repo import transaction
+from pyostree.sysroot import sync
+
+# Everything in `os` that changes a file system; opening counts when it creates.
+_CHANGING = [
+    "chmod",
+    "chown",
+    "copy_file_range",
+    "fchmod",
+    "fchown",
+    "fsync",
+    "ftruncate",
+    "link",
+    "mkdir",
+    "mknod",
+    "rename",
+    "rmdir",
+    "removexattr",
+    "setxattr",
+    "symlink",
+    "unlink",
+    "utime",
+    "write",
+]
+_CREATING = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY
+
+
+T = TypeVar("T")
+
+
+class Power:
+    """Counts changing calls, notes them, and cuts the power when told to.
+
+    Attributes:
+        calls: names and arguments of the calls that were let through.
+        was_cut: whether the cut came.
+    """
+
+    def __init__(self, before_call: int | None) -> None:
+        self.calls: list[tuple[str, tuple[object, ...]]] = []
+        self.was_cut = False
+        self._left = before_call
+        self._lock = threading.Lock()
+
+    def check(self, name: str, args: tuple[object, ...]) -> None:
+        """Note a call, or raise as a dying disk would."""
+        with self._lock:
+            if self._left is not None:
+                if self._left <= 1:
+                    self.was_cut = True
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                self._left -= 1
+            self.calls.append((name, args))
+
+    def wrap(self, name: str, function: Callable[..., T]) -> Callable[..., T]:
+        """Return `function`, checked."""
+
+        def checked(*args: object, **options: object) -> T:
+            self.check(name, args)
+            return function(*args, **options)
+
+        return checked
+
+
+@contextmanager
+def power_cut(before_call: int | None = None) -> Iterator[Power]:
+    """Let changing system calls fail from number `before_call` on; None only notes them.
+
+    What the code under test raises because of that is swallowed; another process's calls, and those
+    made without `os`, are not seen.
+    """
+    power = Power(before_call)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _CHANGING:
+            patch.setattr(os, name, power.wrap(name, getattr(os, name)))
+        patch.setattr(os, "open", _checked_open(power))
+        for module in (transaction, sync):
+            patch.setattr(module, "syncfs", power.wrap("syncfs", lambda _directory: None))
+        # The real one would freeze the machine's own disk.
+        freeze = power.wrap("freeze", lambda _directory, **_options: None)
+        patch.setattr(sync, "freeze_thaw", freeze)
+        try:
+            yield power
+        except (OSError, OstreeError):
+            if not power.was_cut:
+                raise
+
+
+def _checked_open(power: Power) -> Callable[..., int]:
+    really_open = os.open
+
+    def checked(path: str, flags: int, *args: int, **options: int | None) -> int:
+        if flags & _CREATING:
+            power.check("open", (path, flags))
+        return really_open(path, flags, *args, **options)
+
+    return checked
+
+
+def every_cut() -> Iterator[int]:
+    """Yield 1, 2, 3 ...: the caller stops when the power was not cut any more."""
+    return itertools.count(1)
