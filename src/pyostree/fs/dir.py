@@ -441,7 +441,7 @@ def read_all(fd: int, *, max_bytes: int | None = None) -> bytes:
     return b"".join(chunks)
 
 
-def write_all(fd: int, data: bytes | memoryview) -> None:
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
     """Write all of `data` to `fd`; a short write (a full disk) goes on until it fails."""
     view = memoryview(data)
     while view:

@@ -58,7 +58,7 @@ class TempFile:
             with suppress(FileNotFoundError):
                 os.unlink(self._name, dir_fd=self._directory.fileno())
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append `data`."""
         try:
             write_all(self.fd, data)
@@ -69,6 +69,18 @@ class TempFile:
     def read_at(self, position: int, size: int) -> bytes:
         """Return at most `size` bytes from `position` on; none at the end."""
         return os.pread(self.fd, size, position)
+
+    def write_parts(self, first: bytes, second: bytes | bytearray | memoryview) -> None:
+        """Append two pieces with one system call, without joining them in memory."""
+        try:
+            written = os.writev(self.fd, [first, second])
+        except OSError as err:
+            err.add_note("write")
+            raise
+        if written < len(first):
+            self.write(memoryview(first)[written:])
+            written = len(first)
+        self.write(memoryview(second)[written - len(first) :])
 
     def set_owner(self, uid: int, gid: int) -> None:
         """Set the owner."""

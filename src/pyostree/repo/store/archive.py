@@ -54,7 +54,7 @@ class ArchiveStore(ObjectStore):
 
     def _write_body(self, tmp: TempFile, header: FileHeader, data: Buffer) -> None:
         packed = compress(data, self.settings.zlib_level)
-        tmp.write(encode_archive_header(header, len(data)) + packed)
+        tmp.write_parts(encode_archive_header(header, len(data)), packed)
 
     def _write_stream(
         self, tmp: TempFile, header: FileHeader, size: int, chunks: Iterator[bytes]
@@ -94,14 +94,14 @@ class ArchiveStore(ObjectStore):
             return tmp.link(self._destination(), loose_path(checksum, self._extension))
 
 
-def compress(data: Buffer, zlib_level: int) -> bytes:
+def compress(data: Buffer, zlib_level: int) -> bytes | bytearray:
     """Return `data` as a raw deflate stream."""
     if len(data) < _TINY_BYTES:
         packer = zlib.compressobj(zlib_level, zlib.DEFLATED, -zlib.MAX_WBITS)
         return packer.compress(data) + packer.flush()
     from deflate import deflate_compress
 
-    packed: bytes = bytes(deflate_compress(data, _LIBDEFLATE_LEVEL[zlib_level]))
+    packed: bytearray = deflate_compress(data, _LIBDEFLATE_LEVEL[zlib_level])
     return packed
 
 
