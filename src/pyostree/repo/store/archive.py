@@ -24,7 +24,7 @@ from pyostree.repo.store.content import OpenContent
 
 _FIRST_READ = 64 << 10
 # libdeflate needs the whole input and output in memory; above this a stream is compressed.
-_IN_MEMORY_BYTES = 32 << 20
+_IN_MEMORY_BYTES = 64 << 20
 # Below this zlib is faster than setting up libdeflate's larger tables.
 _TINY_BYTES = 512
 # At these levels libdeflate reaches the ratio of zlib's level in about half the time.
