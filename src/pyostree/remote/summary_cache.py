@@ -66,8 +66,8 @@ class SummaryCache:
             return
         self._dir.make_dir(_DIRECTORY, 0o775, exist_ok=True)
         with self._dir.open_dir(_DIRECTORY) as directory:
-            self._write(directory, name, summary)
-            self._write(directory, name + _SIGNATURE, signature)
+            write_cached_file(directory, name, summary, sync=self._sync)
+            write_cached_file(directory, name + _SIGNATURE, signature, sync=self._sync)
 
     def forget_signature(self, name: str) -> None:
         """Delete cached signatures that have no summary."""
@@ -88,19 +88,21 @@ class SummaryCache:
         text = None if etag is None or b"\0" in etag else etag.decode("latin-1")
         return CachedFile(data, Validators(text, mtime))
 
-    def _write(self, directory: Dir, name: str, content: CachedFile) -> None:
-        with TempFile(directory) as file:
-            file.write(content.data)
-            file.set_mode(0o644)
-            if content.validators.etag:
-                with suppress(OSError):  # the file system may know no xattrs; we then ask again
-                    set_fd_xattr(file.fd, _ETAG, content.validators.etag.encode("latin-1"))
-            if content.validators.last_modified:
-                mtime_ns = content.validators.last_modified * _NS
-                file.set_times_ns(mtime_ns, mtime_ns)
-            if self._sync:
-                file.sync()
-            file.link_replacing(directory, name)
+
+def write_cached_file(directory: Dir, name: str, content: CachedFile, *, sync: bool) -> None:
+    """Replace a file, keeping with it what the server said of its version."""
+    with TempFile(directory) as file:
+        file.write(content.data)
+        file.set_mode(0o644)
+        if content.validators.etag:
+            with suppress(OSError):  # the file system may know no xattrs; we then ask again
+                set_fd_xattr(file.fd, _ETAG, content.validators.etag.encode("latin-1"))
+        if content.validators.last_modified:
+            mtime_ns = content.validators.last_modified * _NS
+            file.set_times_ns(mtime_ns, mtime_ns)
+        if sync:
+            file.sync()
+        file.link_replacing(directory, name)
 
 
 def is_permission_error(err: OSError) -> bool:

@@ -1,0 +1,1 @@
+"""``ostree trivial-httpd``: a small static web server for repositories, and for testing clients."""
