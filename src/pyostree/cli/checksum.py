@@ -31,11 +31,15 @@ def run(args: Args, out: TextIO) -> None:
         try:
             status = directory.stat(name or ".")
         except FileNotFoundError as err:
-            if not args.ignore_xattrs:
-                shown = os.path.abspath(args.path)
-                err.__notes__[:] = [f"Error when getting information for file “{shown}”"]
+            err.__notes__[:] = [_missing_text(args)]
             raise
         checksum = checksum_entry(
             directory, name or ".", with_xattrs=not args.ignore_xattrs, status=status
         )
     out.write(f"{checksum}\n")
+
+
+def _missing_text(args: Args) -> str:
+    if args.ignore_xattrs:
+        return f"fstatat({args.path})"
+    return f"Error when getting information for file “{os.path.abspath(args.path)}”"

@@ -54,8 +54,7 @@ def _list(args: Args, repo: Repo, prefix: str | None, out: TextIO) -> None:
         for ref, checksum in ref_admin.select_collection_refs(repo, prefix).items():
             out.write(f"{ref}\t{checksum}\n" if args.revision else f"{ref}\n")
     elif args.alias:
-        aliases = ref_admin.select_aliases(repo, prefix, full_names=args.list)
-        for alias, target in aliases.items():
+        for alias, target in ref_admin.select_aliases(repo, prefix).items():
             out.write(f"{alias} -> {target}\n")
     else:
         refs = ref_admin.select_refs(repo, prefix, full_names=args.list)

@@ -25,7 +25,8 @@ from pyostree.repo.bindings import COLLECTION_BINDING, bound_refs, check_binding
 from pyostree.repo.parallel import map_batches, worker_pool
 from pyostree.repo.prune import delete_object, enable_tombstones
 from pyostree.repo.repo import Repo
-from pyostree.repo.store.base import ObjectStore, check_structure
+from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.structure import check_structure
 from pyostree.repo.traverse import Reachable
 from pyostree.repo.users import ObjectUsers
 
@@ -230,7 +231,7 @@ class _Fsck:
         message = _verify(name, data)
         if message is not None:
             self._report_object(_Problem(name, message))
-            return None
+            return None if self._options.delete else _decode_if_possible(data)
         return decode_dirtree(data)
 
     def _check_object(self, name: ObjectName) -> _Problem | None:
@@ -270,6 +271,13 @@ class _Fsck:
             if not self._repo.is_partial(commit):
                 self._listener.find(f"Marking commit as partial: {commit}")
                 self._repo.mark_partial(commit, FOUND_BY_FSCK)
+
+
+def _decode_if_possible(data: bytes) -> Dirtree | None:
+    try:
+        return decode_dirtree(data)
+    except OstreeError:
+        return None
 
 
 def _objects(reachable: Reachable) -> Iterator[ObjectName]:

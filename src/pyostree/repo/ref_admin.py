@@ -37,16 +37,12 @@ def _without_dot(name: str) -> str:
     return name.replace(":./", ":", 1)
 
 
-def select_aliases(repo: Repo, prefix: str | None, *, full_names: bool) -> dict[str, str]:
-    """Return local aliases and the refs they stand for (arguments as `select_refs`)."""
+def select_aliases(repo: Repo, prefix: str | None) -> dict[str, str]:
+    """Return local aliases and the refs they stand for; `prefix` as in `select_refs`."""
     with doing("Listing refs"):
         aliases = repo.refs.aliases()
         chosen = repo.refs.list(prefix, remotes=False)
-        is_cut = prefix is not None and not full_names and repo.refs.is_ref_directory(prefix)
-    found = {name: target for name, target in aliases.items() if name in chosen}
-    if prefix is None or not is_cut:
-        return found
-    return {_cut(name, prefix): target for name, target in found.items()}
+    return {name: target for name, target in aliases.items() if name in chosen}
 
 
 def select_collection_refs(

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from pyostree.formats.commit import Commit, Metadata
     from pyostree.formats.dirmeta import Dirmeta
     from pyostree.formats.dirtree import Dirtree
-    from pyostree.repo.store.base import ObjectStore, StoreSettings
+    from pyostree.repo.store.base import ObjectStore
+    from pyostree.repo.store.records import StoreSettings
     from pyostree.repo.transaction import Transaction
 
 T = TypeVar("T")
@@ -113,7 +114,7 @@ class Repo:
         return directory
 
     def _settings(self) -> StoreSettings:
-        from pyostree.repo.store.base import StoreSettings
+        from pyostree.repo.store.records import StoreSettings
 
         return StoreSettings(
             mode=self.config.mode,
@@ -176,6 +177,8 @@ class Repo:
             InvalidNameError: a bad collection ID.
         """
         text = os.path.abspath(os.fspath(path))
+        if collection_id is not None:
+            check_collection_id(collection_id)
         with doing("Creating repo"):
             with Dir.at("/") as root:
                 _create_layout(root, text.lstrip("/"), mode, collection_id)
@@ -304,7 +307,7 @@ class Repo:
         if is_checksum(rev):
             return parse_checksum(rev)
         if len(rev) < CHECKSUM_HEX and _HEX_DIGITS.issuperset(rev):
-            found = self.store.commits_starting_with(rev)
+            found = sorted(self.store.iter_commits(rev))
             if len(found) > 1:
                 raise AmbiguousRevError(f"Refspec {rev} not unique")
             if found:
