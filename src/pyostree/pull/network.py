@@ -17,7 +17,7 @@ from pyostree.remote.fetch import Body, Completed, Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
 from pyostree.repo.import_objects import Importer
 from pyostree.repo.repo import Repo
-from pyostree.repo.store.base import check_structure
+from pyostree.repo.store.structure import check_structure
 
 if TYPE_CHECKING:
     from pyostree.pull.walk import Walker

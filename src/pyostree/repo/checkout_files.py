@@ -21,7 +21,8 @@ from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
 from pyostree.repo.checksum_file import checksum_entry
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.repo import Repo
-from pyostree.repo.store.base import ContentStat, ObjectStore
+from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.records import ContentStat
 from pyostree.repo.uncompressed_cache import UncompressedCache
 
 _WHITEOUT = ".wh."

@@ -12,7 +12,7 @@ import stat
 from typing import NamedTuple
 
 from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, doing
-from pyostree.formats.file_header import FileHeader
+from pyostree.formats.file_header import FileHeader, check_header
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
@@ -23,7 +23,8 @@ from pyostree.repo.modes import RepoMode
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.bare_user import META_XATTR
 from pyostree.repo.store.bare_user_only import check_bare_user_only
-from pyostree.repo.store.base import ObjectStore, check_content_header, check_structure
+from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.structure import check_structure
 
 # Link counts may be exhausted, and file systems differ: a copy serves as well.
 _NO_LINK = (errno.EMLINK, errno.EXDEV, errno.EPERM)
@@ -149,7 +150,7 @@ class Importer:
                     checksum, content.header, content.chunks(), size=size
                 )
             else:
-                check_content_header(content.header)
+                check_header(content.header)
                 is_new = self._store.write_content(
                     content.header, content.chunks(), size=size, expected=checksum
                 ).is_new
@@ -228,5 +229,5 @@ def _check_content(store: ObjectStore, checksum: Checksum) -> FileHeader:
     header, actual = store.hash_content(checksum)
     if actual != checksum:
         raise ChecksumMismatchError("file", str(checksum), str(actual))
-    check_content_header(header)
+    check_header(header)
     return header

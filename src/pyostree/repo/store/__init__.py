@@ -11,7 +11,8 @@ from pyostree.repo.modes import RepoMode
 
 if TYPE_CHECKING:
     from pyostree.fs.dir import Dir
-    from pyostree.repo.store.base import ObjectStore, StoreSettings
+    from pyostree.repo.store.base import ObjectStore
+    from pyostree.repo.store.records import StoreSettings
 
 
 def open_store(objects: Dir, settings: StoreSettings, parent: ObjectStore | None) -> ObjectStore:

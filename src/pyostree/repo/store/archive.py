@@ -19,8 +19,9 @@ from pyostree.fs.dir import Dir
 from pyostree.fs.file import CHUNK_BYTES, InputFile
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.store.archive_hash import hash_plain
-from pyostree.repo.store.base import Buffer, ObjectStore
+from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.content import OpenContent
+from pyostree.repo.store.records import Buffer
 
 _FIRST_READ = 64 << 10
 # libdeflate needs the whole input and output in memory; above this a stream is compressed.

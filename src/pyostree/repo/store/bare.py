@@ -13,8 +13,9 @@ from pyostree.fs.file import InputFile
 from pyostree.fs.kernel import rename_noreplace
 from pyostree.fs.tempfile import TempFile
 from pyostree.fs.xattr import Xattrs, read_path_xattrs, set_fd_xattrs, set_path_xattrs
-from pyostree.repo.store.base import ContentStat, ObjectStore
+from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.content import OpenContent
+from pyostree.repo.store.records import ContentStat
 
 
 class BareStore(ObjectStore):

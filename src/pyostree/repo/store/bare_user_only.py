@@ -10,8 +10,9 @@ from pyostree.formats.objects import Checksum, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.store.bare import adopt_file, open_regular, put_real_symlink
-from pyostree.repo.store.base import ContentStat, ObjectStore
+from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.content import OpenContent
+from pyostree.repo.store.records import ContentStat
 
 _ALLOWED_BITS = 0o775
 

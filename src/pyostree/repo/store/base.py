@@ -17,72 +17,24 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pyostree.errors import (
     ChecksumMismatchError,
-    CorruptObjectError,
     FormatError,
     ObjectNotFoundError,
     UnsupportedError,
     doing,
 )
-from pyostree.formats.dirmeta import check_dirmeta
-from pyostree.formats.dirtree import check_dirtree
-from pyostree.formats.file_header import FileHeader, check_header, encode_header
+from pyostree.formats.file_header import FileHeader, encode_header
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.fs.tempfile import TempFile
-from pyostree.repo.modes import RepoMode
 from pyostree.repo.store.content import OpenContent
-
-_METADATA_EXTENSIONS = {
-    "dirtree": ObjectType.DIRTREE,
-    "dirmeta": ObjectType.DIRMETA,
-    "commit": ObjectType.COMMIT,
-    "payload-link": ObjectType.PAYLOAD_LINK,
-}
-_REST_DIGITS = 62
-
-
-Buffer = bytes | memoryview
-
-
-class StoreSettings(NamedTuple):
-    """What of the configuration concerns storing objects.
-
-    Attributes:
-        zlib_level: deflate level 1 to 9 of mode archive.
-        disable_xattrs: bare repositories neither write nor read xattrs of files.
-        sync_objects: each content object is synced before it gets its name.
-    """
-
-    mode: RepoMode
-    zlib_level: int = 6
-    disable_xattrs: bool = False
-    sync_objects: bool = False
-
-
-class SpaceBudget(Protocol):
-    """Refuses content that would use up the space to be kept free."""
-
-    def take(self, size_bytes: int) -> None: ...
-    def give_back(self, size_bytes: int) -> None: ...
-
-
-class Written(NamedTuple):
-    """Outcome of writing one object; `is_new` is False when the store had it."""
-
-    checksum: Checksum
-    is_new: bool
-
-
-class ContentStat(NamedTuple):
-    """Mode (with type bits) and size in bytes of a content object."""
-
-    mode: int
-    size: int
+from pyostree.repo.store.listing import iter_loose
+from pyostree.repo.store.records import Buffer, ContentStat, SpaceBudget, StoreSettings, Written
+from pyostree.repo.store.structure import check_structure
 
 
 class ObjectStore(ABC):
@@ -154,61 +106,19 @@ class ObjectStore(ABC):
 
     def iter_objects(self) -> Iterator[ObjectName]:
         """Yield the published objects of this repository, in no particular order."""
-        for first in range(256):
-            prefix = f"{first:02x}"
-            if not self.objects.is_dir(prefix, follow=False):
-                continue
-            with self.objects.open_dir(prefix) as directory:
-                names = directory.list()
-            for name in names:
-                found = self._parse_loose_name(prefix, name)
-                if found is not None:
-                    yield found
+        return iter_loose(self.objects, self._extension)
 
-    def iter_commits(self) -> Iterator[Checksum]:
-        """Yield the checksums of all commit objects, those of the parent repository too."""
+    def iter_commits(self, prefix: str = "") -> Iterator[Checksum]:
+        """Yield commit objects whose textual checksum starts with `prefix`, the parent's too."""
         seen = set()
-        for name in self.iter_objects():
+        for name in iter_loose(self.objects, self._extension, prefix):
             if name.type is ObjectType.COMMIT:
                 seen.add(name.checksum)
                 yield name.checksum
         if self.parent is not None:
-            for checksum in self.parent.iter_commits():
+            for checksum in self.parent.iter_commits(prefix):
                 if checksum not in seen:
                     yield checksum
-
-    def commits_starting_with(self, prefix: str) -> list[Checksum]:
-        """Return the commits whose textual checksum starts with `prefix`, of the parent too."""
-        found = set()
-        for first in [f"{number:02x}" for number in range(256)]:
-            if first[: len(prefix)] != prefix[:2] or not self.objects.is_dir(first, follow=False):
-                continue
-            with self.objects.open_dir(first) as directory:
-                for name in directory.list():
-                    parsed = self._parse_loose_name(first, name)
-                    if (
-                        parsed is not None
-                        and parsed.type is ObjectType.COMMIT
-                        and str(parsed.checksum).startswith(prefix)
-                    ):
-                        found.add(parsed.checksum)
-        if self.parent is not None:
-            found.update(self.parent.commits_starting_with(prefix))
-        return sorted(found)
-
-    def _parse_loose_name(self, prefix: str, name: str) -> ObjectName | None:
-        rest, _, extension = name.rpartition(".")
-        if len(rest) != _REST_DIGITS:
-            return None
-        kind = _METADATA_EXTENSIONS.get(extension)
-        if kind is None:
-            if extension != self._extension:
-                return None
-            kind = ObjectType.FILE
-        try:
-            return ObjectName(Checksum(bytes.fromhex(prefix + rest)), kind)
-        except ValueError:
-            return None
 
     # -- metadata ------------------------------------------------------------------------
 
@@ -485,30 +395,6 @@ class ObjectStore(ABC):
     @abstractmethod
     def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
         """Store a symlink; return whether it is new."""
-
-
-def check_structure(kind: ObjectType, data: bytes) -> None:
-    """Raise `FormatError` unless `data` is a well-formed metadata object of that kind."""
-    match kind:
-        case ObjectType.DIRTREE:
-            check_dirtree(data)
-        case ObjectType.DIRMETA:
-            check_dirmeta(data)
-        case ObjectType.COMMIT:
-            from pyostree.formats.commit import check_commit
-
-            check_commit(data)
-        case ObjectType.COMMITMETA | ObjectType.TOMBSTONE_COMMIT:
-            from pyostree.formats.commit import decode_metadata
-
-            decode_metadata(data)
-        case _:
-            raise CorruptObjectError(f"{kind.extension} is not a metadata object")
-
-
-def check_content_header(header: FileHeader) -> None:
-    """Raise `FormatError` unless a content object from outside has a valid header."""
-    check_header(header)
 
 
 def _expect(actual: Checksum, expected: Checksum | None) -> Checksum:
