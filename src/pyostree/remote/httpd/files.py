@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import os
 import stat
 from http import HTTPStatus
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from urllib.parse import quote
 from pyostree.errors import FormatError
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
-from pyostree.remote.httpd.message import Request, parse_http_date, parse_range
+from pyostree.remote.httpd.message import Request, format_http_date, parse_http_date, parse_range
 
 _HASH_CHUNK = 1 << 20
 _MAX_ETAGS = 1 << 16
@@ -103,9 +104,9 @@ class Files:
         status = file.status()
         if not stat.S_ISREG(status.st_mode) or not status.st_mode & _WORLD_READ:
             return Answer(HTTPStatus.FORBIDDEN)
-        etag = f'"{self._hash(file)}"'
+        etag = f'"{self._hash(file, status)}"'
         modified = int(status.st_mtime)
-        headers = [("Last-Modified", _http_date(modified)), ("ETag", etag)]
+        headers = [("Last-Modified", format_http_date(modified)), ("ETag", etag)]
         if _is_unchanged(request, etag, modified):
             return Answer(HTTPStatus.NOT_MODIFIED, tuple(headers))
         start, end, code = 0, status.st_size, HTTPStatus.OK
@@ -120,8 +121,7 @@ class Files:
                 headers.append(("Content-Range", f"bytes {start}-{end - 1}/{status.st_size}"))
         return Answer(code, tuple(headers), file=file, start=start, end=end)
 
-    def _hash(self, file: InputFile) -> str:
-        status = file.status()
+    def _hash(self, file: InputFile, status: os.stat_result) -> str:
         key = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._etags.get(key)
         if known is not None:
@@ -139,14 +139,10 @@ class Files:
 def _is_unchanged(request: Request, etag: str, modified: int) -> bool:
     if (known := request.headers.get("if-none-match")) is not None:
         return known == etag
-    since = parse_http_date(request.headers.get("if-modified-since", ""))
+    if (text := request.headers.get("if-modified-since")) is None:
+        return False
+    since = parse_http_date(text)
     return since is not None and modified <= since
-
-
-def _http_date(timestamp: int) -> str:
-    from email.utils import formatdate
-
-    return formatdate(timestamp, usegmt=True)
 
 
 def _printable(name: str) -> str:

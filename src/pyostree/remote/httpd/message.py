@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import email.utils
+import time
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -70,9 +72,9 @@ def parse_request(head: bytes) -> Request:
 def format_head(status: HTTPStatus, headers: list[tuple[str, str]], version: str) -> bytes:
     """Return the head of an answer with its empty line."""
     lines = [
-        f"{'HTTP/1.0' if version == 'HTTP/1.0' else 'HTTP/1.1'} {status.value} {reason(status)}",
+        f"{'HTTP/1.0' if version == 'HTTP/1.0' else 'HTTP/1.1'} {_status_text(status)}",
         f"Server: {SERVER}",
-        f"Date: {email.utils.formatdate(usegmt=True)}",
+        f"Date: {format_http_date(int(time.time()))}",
         *[f"{name}: {value}" for name, value in headers],
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
@@ -81,6 +83,17 @@ def format_head(status: HTTPStatus, headers: list[tuple[str, str]], version: str
 def reason(status: HTTPStatus) -> str:
     """Return the words beside a status number."""
     return status.phrase
+
+
+@lru_cache(maxsize=64)
+def _status_text(status: HTTPStatus) -> str:
+    return f"{status.value} {reason(status)}"
+
+
+@lru_cache(maxsize=1024)
+def format_http_date(timestamp: int) -> str:
+    """Return a date for a header; files of one repository often have the same."""
+    return email.utils.formatdate(timestamp, usegmt=True)
 
 
 def parse_http_date(text: str) -> float | None:
