@@ -147,10 +147,11 @@ class RepoSource:
         self._modifier = modifier
         self._stats = stats
         self._dirmetas = DirmetaWriter(repo, stats)
+        self._is_verbatim = not modifier.is_active
 
     def read(self, root: RootChecksums, tree: MutableTree) -> None:
         """Overlay `tree` with the tree `root` (errors as `DirectorySource.read`)."""
-        if not self._modifier.is_active and tree.take_over(self._repo, root):
+        if self._is_verbatim and tree.take_over(self._repo, root):
             return
         self._merge(root, tree)
 
@@ -172,11 +173,15 @@ class RepoSource:
                 meta = self._change_meta(lead + name, below_meta)
                 if meta is not None:
                     child = node.ensure_dir(name)
+                    if self._is_verbatim and child.take_over(
+                        self._repo, RootChecksums(below, meta)
+                    ):
+                        continue  # nothing of it can change: no need to read it
                     child.meta = meta
                     stack.append((lead + name, below, child))
 
     def _change_meta(self, path: str, checksum: Checksum) -> Checksum | None:
-        if not self._modifier.is_active:
+        if self._is_verbatim:
             return checksum
         meta = self._repo.load_dirmeta(checksum)
         wanted = self._modifier.apply(path, Ownership(meta.uid, meta.gid, meta.mode))
@@ -187,7 +192,7 @@ class RepoSource:
 
     def _change_file(self, path: str, checksum: Checksum) -> Checksum | None:
         store = self._repo.store
-        if not self._modifier.is_active:
+        if self._is_verbatim:
             size = store.read_header(checksum)[1]
             self._stats.count_content(size, is_new=False)
             return checksum

@@ -49,6 +49,9 @@ class CommitModifier:
     """Applies to each entry, in this order: owner, read-only executables, mode changes, skip list,
     canonical permissions. Used from several threads at once.
 
+    As in the reference, a path of the skip list and one whose mode gets bits added counts only where
+    it is met first: a later layer of the tree may bring it back as it is.
+
     Attributes:
         skip_xattrs: leave out all xattrs.
         is_active: False when nothing would change, so that trees may be taken by reference.
@@ -68,8 +71,11 @@ class CommitModifier:
         self._owner_uid = owner_uid
         self._owner_gid = owner_gid
         self._read_only_executables = read_only_executables
-        self._statoverride = statoverride or StatOverride({}, {})
-        self._skip_list = skip_list
+        overrides = statoverride or StatOverride({}, {})
+        self._replaced_modes = overrides.replace
+        # What is left of these when all trees were read was not met.
+        self._added_modes = dict(overrides.add)
+        self._skipped = dict.fromkeys(skip_list, True)
         self._canonical = canonical
         self.skip_xattrs = skip_xattrs or canonical
         self._has_filter = bool(
@@ -80,7 +86,6 @@ class CommitModifier:
             or skip_list
         )
         self.is_active = self._has_filter or canonical or self.skip_xattrs
-        self._seen: set[str] = set()
 
     def apply(self, path: str, found: Ownership) -> Ownership | None:
         """Return what the commit says of the entry at `path`; None leaves it out.
@@ -95,8 +100,7 @@ class CommitModifier:
             if self._owner_gid is not None:
                 gid = self._owner_gid
             mode = self._change_mode(path, mode)
-            if path in self._skip_list:
-                self._seen.add(path)
+            if self._skipped.pop(path, False):
                 return None
         if self._canonical:
             uid = gid = 0
@@ -109,11 +113,10 @@ class CommitModifier:
     def _change_mode(self, path: str, mode: int) -> int:
         if self._read_only_executables and stat.S_ISREG(mode) and mode & 0o111:
             mode &= ~0o222
-        bits = self._statoverride.add.get(path)
+        bits = self._added_modes.pop(path, None)
         if bits is not None:
-            self._seen.add(path)
             return mode | bits
-        bits = self._statoverride.replace.get(path)
+        bits = self._replaced_modes.get(path)
         return mode if bits is None else stat.S_IFMT(mode) | bits
 
     def check_all_matched(self) -> None:
@@ -121,13 +124,14 @@ class CommitModifier:
 
         Mode changes with ``=`` are not checked, as in the reference.
         """
-        self._check("statoverride", self._statoverride.add)
-        self._check("skip-list", self._skip_list)
+        _check_none_left("statoverride", self._added_modes)
+        _check_none_left("skip-list", self._skipped)
 
-    def _check(self, what: str, paths: Iterable[str]) -> None:
-        lines = tuple(f"Unmatched {what} path: {path}" for path in paths if path not in self._seen)
-        if lines:
-            raise UnmatchedPathsError(f"Unmatched {what} paths", lines)
+
+def _check_none_left(what: str, paths: Iterable[str]) -> None:
+    lines = tuple(f"Unmatched {what} path: {path}" for path in paths)
+    if lines:
+        raise UnmatchedPathsError(f"Unmatched {what} paths", lines)
 
 
 def parse_statoverride(text: str) -> StatOverride:

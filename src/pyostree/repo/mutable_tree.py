@@ -5,6 +5,7 @@ A subtree taken from the repository stays a mere pair of checksums until somethi
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,8 @@ from pyostree.formats.objects import Checksum, ObjectType, check_filename
 
 if TYPE_CHECKING:
     from pyostree.repo.repo import Repo
+
+_EMPTY = Checksum(hashlib.sha256(encode_dirtree(Dirtree())).digest())
 
 
 class EmptyTreeError(OstreeError):
@@ -110,8 +113,17 @@ class MutableTree:
         return made
 
     def take_over(self, repo: Repo, root: RootChecksums) -> bool:
-        """Stand for a tree of the repository if nothing is in this one yet; tell whether it was."""
-        if self._lazy is not None or self._files or self._dirs:
+        """Become the overlay of this tree with one of the repository, if that needs no reading.
+
+        Returns:
+            False when both have contents, which must be merged name by name; nothing was changed.
+        """
+        if self._files or self._dirs:
+            return False
+        if self._lazy is not None and root.tree in (self._lazy, _EMPTY):
+            self.meta = root.meta
+            return True
+        if self._lazy not in (None, _EMPTY):
             return False
         self.meta = root.meta
         self._lazy = root.tree
