@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # Content up to this size is inflated at once; a larger one streams.
 _IN_MEMORY_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
+# No deflate stream holds more than this many times its own size.
+_MAX_RATIO = 1032
 
 
 class Stored(NamedTuple):
@@ -79,36 +81,42 @@ class ContentReceiver:
         with doing(f"Parsing {checksum}.file"):
             start = _read_start(body)
             check_header(start.header)
+            _check_size(start, body)
         if self._checks_modes:
             check_bare_user_only(checksum, start.header)
-        with doing("Writing content object"):
-            if body.in_memory and start.size <= _IN_MEMORY_BYTES:
-                return Stored(self._store_small(checksum, start, body), start.size)
-            return Stored(self._store_large(checksum, start, body), start.size)
+        is_small = body.in_memory and start.size <= _IN_MEMORY_BYTES
+        store = self._store_small if is_small else self._store_large
+        try:
+            return Stored(store(checksum, start, body), start.size)
+        except FormatError as err:
+            err.add_note(f"{checksum}.file")
+            raise
 
     # -- in memory -----------------------------------------------------------------------
 
     def _store_small(self, checksum: Checksum, start: _Start, body: Body) -> bool:
         raw = body.read()
-        content, is_exact = _inflate(raw, start)
-        digest = hashlib.sha256(encode_header(start.header))
-        digest.update(content)
-        _check(checksum, digest.digest())
-        if self._archive is not None and is_exact and _is_canonical(start):
-            return self._archive.put_archived(checksum, start.size, raw)
-        return self._store.put_content(checksum, start.header, content)
+        with doing("Writing content object"):
+            content, is_exact = _inflate(raw, start)
+            digest = hashlib.sha256(encode_header(start.header))
+            digest.update(content)
+            _check(checksum, digest.digest())
+            if self._archive is not None and is_exact and _is_canonical(start):
+                return self._archive.put_archived(checksum, start.size, raw)
+            return self._store.put_content(checksum, start.header, content)
 
     # -- streaming -----------------------------------------------------------------------
 
     def _store_large(self, checksum: Checksum, start: _Start, body: Body) -> bool:
         if self._archive is not None and _is_canonical(start):
-            stream = _InflatedStream(body, start)
-            digest = hashlib.sha256(encode_header(start.header))
-            for chunk in stream:
-                digest.update(chunk)
-            _check(checksum, digest.digest())
-            if stream.is_exact:
-                return self._put_file(self._archive, checksum, body, start.size)
+            with doing("Writing content object"):
+                stream = _InflatedStream(body, start)
+                digest = hashlib.sha256(encode_header(start.header))
+                for chunk in stream:
+                    digest.update(chunk)
+                _check(checksum, digest.digest())
+                if stream.is_exact:
+                    return self._put_file(self._archive, checksum, body, start.size)
         written = self._store.write_content(
             start.header, _InflatedStream(body, start), size=start.size, expected=checksum
         )
@@ -118,6 +126,13 @@ class ContentReceiver:
         if body.in_memory:
             return archive.put_archived(checksum, size, body.read())
         return archive.put_archived_stream(checksum, size, body.chunks())
+
+
+def _check_size(start: _Start, body: Body) -> None:
+    # Space is reserved for what a header promises: it must not be able to ask for everything.
+    packed = body.size - start.end
+    if start.size > (packed + 1) * _MAX_RATIO:
+        raise FormatError(f"{packed} compressed bytes cannot hold {start.size} bytes")
 
 
 def _check(expected: Checksum, digest: bytes) -> None:
