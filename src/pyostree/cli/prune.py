@@ -28,7 +28,7 @@ OPTIONS = (
     flag("commit-only", help="Look at commit objects only"),
 )
 _DEPTH = re.compile(r"\s*([+-]?[0-9]+)")
-_MAX_DEPTH = (1 << 31) - 1
+_MAX_DEPTH = (1 << 63) - 1
 
 
 class Args(NamedTuple):

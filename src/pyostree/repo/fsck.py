@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol, TypeVar
 
 from pyostree.errors import (
     ChecksumMismatchError,
@@ -29,6 +29,8 @@ from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.structure import check_structure
 from pyostree.repo.traverse import Reachable
 from pyostree.repo.users import ObjectUsers
+
+T = TypeVar("T")
 
 _BATCH = 64
 FOUND_BY_FSCK = b"f"
@@ -91,6 +93,7 @@ class _Fsck:
         self._commits: dict[Checksum, Commit] = {}
         self._partial: list[Checksum] = []
         self._orphans: list[Checksum] = []
+        self._corrupt: list[_Problem] = []
         self._users: ObjectUsers | None = None
 
     def run(self) -> int:
@@ -150,15 +153,19 @@ class _Fsck:
         name = ObjectName(checksum, ObjectType.COMMIT)
         data = self._repo.store.read_metadata(name)
         message = _verify(name, data)
-        if message is not None:
-            self._report(_Problem(name, message), users=[checksum])
+        is_partial = self._repo.is_partial(checksum)
+        if message is not None and not is_partial:
+            self._corrupt.append(_Problem(name, message))
+        commit = (
+            decode_commit(data) if message is None else _decode_if_possible(decode_commit, data)
+        )
+        if commit is None:
             return
-        commit = decode_commit(data)
         if self._options.verify_back_refs:
             self._check_back_refs(checksum, commit)
         if self._options.add_tombstones and commit.parent is not None:
             self._note_orphan(checksum, commit.parent)
-        if self._repo.is_partial(checksum):
+        if is_partial:
             self._partial.append(checksum)
         else:
             self._commits[checksum] = commit
@@ -200,8 +207,13 @@ class _Fsck:
     # -- objects -------------------------------------------------------------------------
 
     def _check_objects(self) -> None:
-        count = len(self._commits)
+        useless = [
+            problem for problem in self._corrupt if problem.name.checksum not in self._commits
+        ]
+        count = len(self._commits) + len(useless)
         self._listener.begin(f"Verifying content integrity of {count} commit objects...")
+        for corrupt in self._corrupt:
+            self._report(corrupt, users=[corrupt.name.checksum])
         reachable = Reachable(self._repo, read_dirtree=self._read_dirtree)
         for checksum, commit in self._commits.items():
             reachable.add_commit(checksum, commit)
@@ -231,7 +243,7 @@ class _Fsck:
         message = _verify(name, data)
         if message is not None:
             self._report_object(_Problem(name, message))
-            return None if self._options.delete else _decode_if_possible(data)
+            return None if self._options.delete else _decode_if_possible(decode_dirtree, data)
         return decode_dirtree(data)
 
     def _check_object(self, name: ObjectName) -> _Problem | None:
@@ -257,8 +269,9 @@ class _Fsck:
             if not self._options.delete:
                 return
             self._delete(name)
-        where = f" in commits {commits}" if commits else ""
-        self._listener.find(f"Object missing{where}: {name}")
+        else:
+            where = f" in commits {commits}" if commits else ""
+            self._listener.find(f"Object missing{where}: {name}")
         if name.type is not ObjectType.COMMIT:
             self._mark_partial(users or [])
 
@@ -273,9 +286,9 @@ class _Fsck:
                 self._repo.mark_partial(commit, FOUND_BY_FSCK)
 
 
-def _decode_if_possible(data: bytes) -> Dirtree | None:
+def _decode_if_possible(decode: Callable[[bytes], T], data: bytes) -> T | None:
     try:
-        return decode_dirtree(data)
+        return decode(data)
     except OstreeError:
         return None
 
