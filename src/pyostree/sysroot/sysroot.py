@@ -88,6 +88,7 @@ class Sysroot:
         self._repo: Repo | None = None
         self._boot: Dir | None = None
         self._lock: SysrootLock | None = None
+        self._is_writable = False
         self._has_own_mounts = False
 
     @classmethod
@@ -236,8 +237,10 @@ class Sysroot:
 
     def ensure_writable(self) -> None:
         """Remount ``/sysroot`` and ``/boot`` read-write, if in a mount namespace made for that."""
-        if not (self._has_own_mounts and self.is_booted_sysroot):
+        if self._is_writable or not (self._has_own_mounts and self.is_booted_sysroot):
             return
+        # Once: repository and lock hold handles that were opened below this one.
+        self._is_writable = True
         self.open_boot()
         make_mount_writable("/sysroot")
         make_mount_writable("/boot")
