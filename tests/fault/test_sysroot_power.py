@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,9 +56,16 @@ def check_bootable(path: Path) -> list[str]:
 
 
 @pytest.fixture
-def prepared(tmp_path: Path, reference: Path) -> Path:
+def place() -> Iterator[Path]:
+    """A directory in memory: hundreds of sysroots are made and deleted."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def prepared(place: Path, reference: Path) -> Path:
     """A sysroot with two deployments of version 1, and version 2 in its repository."""
-    lab = Lab(tmp_path, reference)
+    lab = Lab(place, reference)
     sysroot = lab.make_sysroot("prepared", reference)
     for version, more in (("1", {}), ("2", {"usr/lib/modules/3.6.0/vmlinuz": "new kernel"})):
         lab.write_tree(more)
@@ -77,11 +86,11 @@ def copy(prepared: Path, target: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_deploy_power_cut_anywhere_boots_old_or_new(prepared: Path, tmp_path: Path) -> None:
+def test_deploy_power_cut_anywhere_boots_old_or_new(prepared: Path, place: Path) -> None:
     old = check_bootable(prepared)
     seen = set()
     for number in every_cut():
-        path = copy(prepared, tmp_path / "cut")
+        path = copy(prepared, place / "cut")
         with power_cut(before_call=number) as power:
             deploy(path)
         now = check_bootable(path)
@@ -100,7 +109,7 @@ def test_deploy_power_cut_anywhere_boots_old_or_new(prepared: Path, tmp_path: Pa
 
 @pytest.mark.slow
 def test_deploy_same_entries_power_cut_anywhere_boots_old_or_new(
-    prepared: Path, tmp_path: Path
+    prepared: Path, place: Path
 ) -> None:
     # Version 2 twice: the third deploy then differs from the second only in what links lead to.
     deploy(prepared, KernelArgChanges())
@@ -108,7 +117,7 @@ def test_deploy_same_entries_power_cut_anywhere_boots_old_or_new(
     old = check_bootable(prepared)
     loader = os.readlink(prepared / "boot/loader")
     for number in every_cut():
-        path = copy(prepared, tmp_path / "cut")
+        path = copy(prepared, place / "cut")
         with power_cut(before_call=number) as power:
             deploy(path, KernelArgChanges())
         now = check_bootable(path)
@@ -120,10 +129,10 @@ def test_deploy_same_entries_power_cut_anywhere_boots_old_or_new(
 
 
 @pytest.mark.slow
-def test_undeploy_power_cut_anywhere_boots(prepared: Path, tmp_path: Path) -> None:
+def test_undeploy_power_cut_anywhere_boots(prepared: Path, place: Path) -> None:
     old = check_bootable(prepared)
     for number in every_cut():
-        path = copy(prepared, tmp_path / "cut")
+        path = copy(prepared, place / "cut")
         with power_cut(before_call=number) as power:
             undeploy_last(path)
         assert check_bootable(path) in (old, old[:1])
@@ -136,8 +145,8 @@ def test_deploy_syncs_everything_before_the_switch(prepared: Path) -> None:
         deploy(prepared)
     names = [name for name, _ in power.calls]
     switch = next(
-        place
-        for place, (name, args) in enumerate(power.calls)
+        number
+        for number, (name, args) in enumerate(power.calls)
         if name == "rename" and args[:2] == ("loader.tmp", "loader")
     )
     # Nothing is written between the sync of both file systems and the switch.
