@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.fs.dir import Dir
 from pyostree.repo.checksum_file import checksum_entry
 from pyostree.repo.modes import RepoMode
+from pyostree.repo.parallel import batches
 from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import Reachable
 from pyostree.repo.tree import CommitTree, TreeDir, TreeEntry
 
 if TYPE_CHECKING:
     from os import DirEntry
+
+_SORTED_AT_ONCE = 1000
 
 
 class DiffOptions(NamedTuple):
@@ -198,7 +202,9 @@ class _LocalSide:
 
     def children(self, node: _Node) -> list[_Node]:
         lead = f"{node.path}/" if node.path else ""
-        entries = self._open(node.path).scan()
+        # The reference reads directories through GLib, which sorts them in pieces by inode.
+        pieces = batches(self._open(node.path).scan(), _SORTED_AT_ONCE)
+        entries = chain.from_iterable(sorted(piece, key=_inode_of) for piece in pieces)
         return [_Node(entry.name, lead + entry.name, _kind_of(entry)) for entry in entries]
 
     def checksum(self, node: _Node) -> Checksum:
@@ -216,6 +222,10 @@ class _LocalSide:
             self._dir = self._top.walk(path)
             self._path = path
         return self._dir
+
+
+def _inode_of(entry: DirEntry[str]) -> int:
+    return entry.inode()
 
 
 def _kind_of(entry: DirEntry[str]) -> _Kind:
