@@ -54,7 +54,7 @@ def parse_mirrorlist(data: bytes) -> tuple[BaseUrl, ...]:
         raise FormatError("Invalid UTF-8") from None
     mirrors = []
     for line in text.split("\n"):
-        if not line or line.startswith("#"):
+        if not line or line[0] in "# \t":
             continue
         try:
             mirror = parse_url(line)
