@@ -132,13 +132,18 @@ class Importer:
         if converts or self._checks_modes:
             header, _ = origin.store.read_header(checksum)
             check_bare_user_only(checksum, header)  # its link would not hash to its name there
-            if converts and header.is_symlink:
+            if converts and not self._has_own_mode(origin, checksum, header):
                 can_place = False
         if not can_place:
             return self._rewrite(origin, checksum)
         if not self._is_trusted:
             _check_content(origin.store, checksum)
         return self._place(origin, ObjectName(checksum, ObjectType.FILE))
+
+    def _has_own_mode(self, origin: _Origin, checksum: Checksum, header: FileHeader) -> bool:
+        """Tell whether a bare-user object is a file with the very mode that its header says."""
+        path = origin.store.path_of(ObjectName(checksum, ObjectType.FILE))
+        return origin.store.objects.stat(path).st_mode == header.mode
 
     def _rewrite(self, origin: _Origin, checksum: Checksum) -> Imported:
         if self._store.has_own_content(checksum):
