@@ -28,6 +28,10 @@ OS_FILES: dict[str, str] = {
 }
 
 
+# Filled at the first deployment, as the reference does since 2024; before, os-init did it.
+VARS = ("ostree/deploy/testos/var", "ostree/deploy/otheros/var")
+
+
 class Entry(NamedTuple):
     """What a path is; enough to tell two sysroots apart."""
 
@@ -147,6 +151,21 @@ def admin(command: Path, sysroot: Path, *arguments: str | Path, **more: str) -> 
     """Run an ``admin`` command on a sysroot."""
     word, *others = arguments
     return run(command, "admin", word, f"--sysroot={sysroot}", *others, **more)
+
+
+def neutral(output: str) -> str:
+    """Leave out what newer versions say differently, or only to the journal."""
+    lines = output.replace("OSTree root", "OSTree stateroot").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("Freed objects: "))
+
+
+def empty(directory: Path) -> None:
+    """Remove what versions before 2024 put into a new ``/var``."""
+    for path in directory.iterdir():
+        if path.is_symlink():
+            path.unlink()
+        else:
+            path.rmdir()
 
 
 def snapshot(sysroot: Path, *, skip: tuple[str, ...] = ()) -> dict[str, Entry]:

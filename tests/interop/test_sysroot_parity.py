@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sysroot_lab import KVER, REFSPEC, Lab, admin, fail, run, snapshot
+from sysroot_lab import KVER, REFSPEC, VARS, Lab, admin, empty, fail, neutral, run, snapshot
 
 
 class Twins:
@@ -28,7 +28,7 @@ class Twins:
             for number, own in enumerate(commands)
         )
         for sysroot in self.sysroots:  # before 2024 os-init did this
-            _empty(sysroot / "ostree/deploy/testos/var")
+            empty(sysroot / "ostree/deploy/testos/var")
         self.compare()
 
     def _pick(self) -> list[Path]:
@@ -46,7 +46,7 @@ class Twins:
             admin(command, sysroot, *arguments)
             for command, sysroot in zip(self._pick(), self.sysroots, strict=True)
         ]
-        outputs = [_neutral(output) for output in outputs]
+        outputs = [neutral(output) for output in outputs]
         assert outputs[0] == outputs[1]
         self.compare()
         return outputs[0]
@@ -76,28 +76,10 @@ class Twins:
         return Path(run(command, "admin", f"--sysroot={sysroot}", "--print-current-dir").strip())
 
     def compare(self) -> None:
-        one, other = (snapshot(sysroot, skip=_VARS) for sysroot in self.sysroots)
+        one, other = (snapshot(sysroot, skip=VARS) for sysroot in self.sysroots)
         assert one.keys() == other.keys()
         for path, entry in one.items():
             assert entry == other[path], path
-
-
-# Filled at the first deployment, as the reference does since 2024; before, os-init did it.
-_VARS = ("ostree/deploy/testos/var", "ostree/deploy/otheros/var")
-
-
-def _empty(directory: Path) -> None:
-    for path in directory.iterdir():
-        if path.is_symlink():
-            path.unlink()
-        else:
-            path.rmdir()
-
-
-def _neutral(output: str) -> str:
-    """Leave out what newer versions say differently, or only to the journal."""
-    lines = output.replace("OSTree root", "OSTree stateroot").splitlines()
-    return "\n".join(line for line in lines if not line.startswith("Freed objects: "))
 
 
 MakeTwins = Callable[..., Twins]

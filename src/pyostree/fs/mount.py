@@ -32,11 +32,18 @@ def unshare_mounts() -> None:
     Raises:
         OstreeError: the kernel refused.
     """
-    if os.readlink("/proc/1/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
+    if _has_own_namespace():
         return
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS) != 0:
         reason = os.strerror(ctypes.get_errno())
         raise OstreeError(f"Failed to invoke unshare(CLONE_NEWNS): {reason}")
+
+
+def _has_own_namespace() -> bool:
+    try:
+        return os.readlink("/proc/1/ns/mnt") != os.readlink("/proc/self/ns/mnt")
+    except PermissionError:  # init is not ours to look at; one namespace more does no harm
+        return False
 
 
 def make_mount_writable(path: str) -> None:
