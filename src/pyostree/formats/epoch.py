@@ -7,7 +7,7 @@ import re
 from pyostree.errors import FormatError, doing
 
 _LEADING_NUMBER = re.compile(r"\s*([+-]?[0-9]+)")
-_I64_MIN, _U64_MAX = -(1 << 63), (1 << 64) - 1
+_I64_MIN, _I64_MAX = -(1 << 63), (1 << 63) - 1
 
 
 def parse_source_date_epoch(text: str) -> int:
@@ -19,8 +19,8 @@ def parse_source_date_epoch(text: str) -> int:
     found = _LEADING_NUMBER.match(text)
     if found is None:
         raise FormatError("Failed to convert SOURCE_DATE_EPOCH")
-    value = int(found.group(1)) if len(found.group(1)) < 32 else _U64_MAX + 1  # noqa: PLR2004
-    if not _I64_MIN <= value <= _U64_MAX:
+    value = int(found.group(1)) if len(found.group(1)) < 32 else _I64_MAX + 1  # noqa: PLR2004
+    if not _I64_MIN <= value <= _I64_MAX:
         with doing("Parsing SOURCE_DATE_EPOCH"):
             raise FormatError("Numerical result out of range")
     return value
