@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,6 +89,24 @@ class Lab:
         """Bring the newest commit into a sysroot's repository."""
         repo = sysroot / "ostree/repo"
         run(self._command, "pull-local", f"--repo={repo}", "--remote=testos", self.repo, branch)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a new directory, in memory if possible.
+
+    Deploying syncs and freezes file systems, which on a disk takes most of a test's time and stops
+    the whole machine.
+    """
+    with tempfile.TemporaryDirectory(dir=_memory()) as path:
+        yield Path(path)
+
+
+def _memory() -> str | None:
+    with suppress(OSError), tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        os.setxattr(file.name, "user.test", b"only newer kernels")
+        return "/dev/shm"
+    return None
 
 
 def write_files(root: Path, files: Mapping[str, str | None]) -> None:

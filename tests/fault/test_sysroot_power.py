@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from fault.power import every_cut, power_cut
 from pyostree.sysroot import Sysroot, SysrootSettings
 from pyostree.sysroot.deploy_rev import DeployOptions, KernelArgChanges, deploy_rev
 from pyostree.sysroot.undeploy import undeploy
-from sysroot_lab import REFSPEC, Lab, admin, run
+from sysroot_lab import REFSPEC, Lab, admin, run, scratch
 
 SETTINGS = SysrootSettings(mutable_deployments=True)
 NEW_ARGS = KernelArgChanges(append=("new",))
@@ -58,8 +57,8 @@ def check_bootable(path: Path) -> list[str]:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A directory in memory: hundreds of sysroots are made and deleted."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as path:
-        yield Path(path)
+    with scratch() as path:
+        yield path
 
 
 @pytest.fixture

@@ -11,13 +11,23 @@ import os
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sysroot_lab import REFSPEC, VARS, Lab, admin, empty, environment, neutral, run, snapshot
+from sysroot_lab import (
+    REFSPEC,
+    VARS,
+    Lab,
+    admin,
+    empty,
+    environment,
+    neutral,
+    run,
+    scratch,
+    snapshot,
+)
 
 pytestmark = [
     pytest.mark.serial,
@@ -94,9 +104,8 @@ class Device:
 @pytest.fixture
 def lab(reference: Path) -> Iterator[Lab]:
     """An operating system that can run as one: mount points, ``/ostree``."""
-    # In memory: the reference freezes the file system of /boot.
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as path:
-        lab = Lab(Path(path), reference)
+    with scratch() as path:
+        lab = Lab(path, reference)
         for name in ("proc", "dev", "run"):
             (lab.tree / name).mkdir()
         (lab.tree / "ostree").symlink_to("sysroot/ostree")

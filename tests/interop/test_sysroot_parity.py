@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sysroot_lab import KVER, REFSPEC, VARS, Lab, admin, empty, fail, neutral, run, snapshot
+from sysroot_lab import (
+    KVER,
+    REFSPEC,
+    VARS,
+    Lab,
+    admin,
+    empty,
+    fail,
+    neutral,
+    run,
+    scratch,
+    snapshot,
+)
 
 
 class Twins:
@@ -86,11 +98,18 @@ MakeTwins = Callable[..., Twins]
 
 
 @pytest.fixture
-def make_apart(tmp_path: Path, ostree: Path, reference: Path) -> MakeTwins:
+def place() -> Iterator[Path]:
+    """An empty directory."""
+    with scratch() as path:
+        yield path
+
+
+@pytest.fixture
+def make_apart(place: Path, ostree: Path, reference: Path) -> MakeTwins:
     """Make twins, one treated by ours only."""
 
     def make(bootloader: str = "uboot") -> Twins:
-        lab = Lab(tmp_path, reference)
+        lab = Lab(place, reference)
         lab.commit()
         return Twins(lab, ([ostree], [reference]), bootloader)
 
@@ -99,12 +118,12 @@ def make_apart(tmp_path: Path, ostree: Path, reference: Path) -> MakeTwins:
 
 @pytest.fixture(params=["apart", "mixed"])
 def make_twins(
-    request: pytest.FixtureRequest, tmp_path: Path, ostree: Path, reference: Path
+    request: pytest.FixtureRequest, place: Path, ostree: Path, reference: Path
 ) -> MakeTwins:
     """Make twins, one treated by ours only, or by ours and the reference in turns."""
 
     def make(bootloader: str = "uboot") -> Twins:
-        lab = Lab(tmp_path, reference)
+        lab = Lab(place, reference)
         lab.commit()
         ours = [ostree] if request.param == "apart" else [ostree, reference, ostree]
         return Twins(lab, (ours, [reference]), bootloader)
