@@ -8,9 +8,10 @@ written itself but for the compression.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
+
+from isal import isal_zlib
 
 from pyostree.errors import ChecksumMismatchError, FormatError, doing
 from pyostree.formats.file_header import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # Content up to this size is inflated at once; a larger one streams.
 _IN_MEMORY_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
+_RAW_DEFLATE = -15
 # No deflate stream holds more than this many times its own size.
 _MAX_RATIO = 1032
 
@@ -164,10 +166,10 @@ def _inflate(raw: bytes, start: _Start) -> tuple[bytes, bool]:
     """Return the content, and whether the deflate stream ends where the body does."""
     if start.header.is_symlink:
         return b"", len(raw) == start.end
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater = isal_zlib.decompressobj(_RAW_DEFLATE)
     try:
         content = inflater.decompress(memoryview(raw)[start.end :], start.size + 1)
-    except zlib.error as err:
+    except isal_zlib.IsalError as err:  # type: ignore[misc]  # its stub says it is an instance
         raise FormatError("Invalid compressed data") from err
     if len(content) > start.size:
         raise FormatError(f"Invalid compressed data: more than {start.size} bytes")
@@ -203,7 +205,7 @@ class _InflatedStream:
             skip = max(skip - len(chunk), 0)
 
     def _inflated(self) -> Iterator[bytes]:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        inflater = isal_zlib.decompressobj(_RAW_DEFLATE)
         size = self._start.size
         left = size
         is_exact = True
@@ -221,7 +223,7 @@ class _InflatedStream:
                         raise FormatError(f"Invalid compressed data: more than {size} bytes")
                     if chunk:
                         yield chunk
-        except zlib.error as err:
+        except isal_zlib.IsalError as err:  # type: ignore[misc]  # its stub says it is an instance
             raise FormatError("Invalid compressed data") from err
         if left or not inflater.eof:
             raise FormatError(f"Unexpected EOF with {left}/{size} bytes remaining")
