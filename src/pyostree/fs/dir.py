@@ -65,8 +65,14 @@ class Dir:
 
     @classmethod
     def above(cls, path: str | os.PathLike[str]) -> tuple[Self, str]:
-        """Open the directory that holds `path`; return it with the last component's name."""
-        parent, name = os.path.split(os.fspath(path).rstrip("/"))
+        """Open the directory that holds `path`; return it with the last component's name.
+
+        The root directory holds itself, as ``.``.
+        """
+        text = os.fspath(path)
+        parent, name = os.path.split(text.rstrip("/"))
+        if text and not name:
+            return cls.at("/"), "."
         return cls.at(parent or "."), name
 
     def __enter__(self) -> Self:

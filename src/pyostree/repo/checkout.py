@@ -218,7 +218,7 @@ class _Walk:
 
     def _make(self, parent: Dir, name: str, content: Dirtree, *, is_root: bool) -> bool:
         """Create a directory unless the options let an existing one stand; tell whether new."""
-        if name == ".":
+        if name == "." and self._options.overwrite is not Overwrite.NONE:
             return False
         whiteouts = self._options.whiteouts
         if whiteouts and any(file == OPAQUE_MARKER for file, _ in content.files):
@@ -246,7 +246,9 @@ class _Walk:
             if not directory.is_new:
                 return
             mode = stat.S_IMODE(directory.meta.mode)
-            handle.chmod_self(mode & _BARE_USER_ONLY_DIR_BITS if self._limit_modes else mode)
+            if self._limit_modes:
+                mode &= _BARE_USER_ONLY_DIR_BITS
+            handle.chmod_self(mode)
             if not self._options.user_mode:
                 handle.chown_self(directory.meta.uid, directory.meta.gid)
                 if mode & (stat.S_ISUID | stat.S_ISGID):

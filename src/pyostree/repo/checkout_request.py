@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -87,9 +89,7 @@ def _read_pairs(list_path: str | None) -> Iterator[tuple[str, str]]:
         with InputFile.duplicate(_STDIN_FD) as file:
             data = file.read_rest()
     else:
-        parent, name = Dir.above(list_path)
-        with parent:
-            data = parent.read_file(name)
+        data = _read_list(list_path)
     fields = iter(data.decode("utf-8", "surrogateescape").split("\0"))
     for rev in fields:
         if not rev:
@@ -100,17 +100,42 @@ def _read_pairs(list_path: str | None) -> Iterator[tuple[str, str]]:
         yield rev, subpath
 
 
+def _read_list(path: str) -> bytes:
+    try:
+        parent, name = Dir.above(path)
+        with parent:
+            return parent.read_file(name)
+    except OSError as err:
+        raise _renamed(err, f"Error opening file {os.path.abspath(path)}") from None
+
+
+def _renamed(err: OSError, call: str) -> OSError:
+    """Return the same error with the name that the reference gives to what failed."""
+    renamed = OSError(err.errno, os.strerror(err.errno or 0))
+    renamed.add_note(call)
+    return renamed
+
+
 def _checkout(
     repo: Repo, request: CheckoutRequest, commit: Checksum, destination: str, subpath: str | None
 ) -> None:
     options = _options(request)
-    parent, name = Dir.above(destination)
+    parent, name = _open_parent(destination)
     with parent:
         try:
-            checkout(repo, commit, parent, name or ".", options, subpath=subpath or "/")
+            checkout(repo, commit, parent, name, options, subpath=subpath or "/")
         except PathNotFoundError:
             if not (request.allow_missing and request.is_plain):
                 raise
+
+
+def _open_parent(destination: str) -> tuple[Dir, str]:
+    try:
+        if not destination:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return Dir.above(destination)
+    except OSError as err:
+        raise _renamed(err, "mkdirat") from None
 
 
 def _options(request: CheckoutRequest) -> CheckoutOptions:

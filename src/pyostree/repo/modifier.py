@@ -49,8 +49,8 @@ class CommitModifier:
     """Applies to each entry, in this order: owner, read-only executables, mode changes, skip list,
     canonical permissions. Used from several threads at once.
 
-    As in the reference, a path of the skip list and one whose mode gets bits added counts only where
-    it is met first: a later layer of the tree may bring it back as it is.
+    As in the reference, a path of the skip list, and one whose mode gets bits added, counts only
+    where it is met first: a later layer of the tree may bring it back as it is.
 
     Attributes:
         skip_xattrs: leave out all xattrs.
