@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pyostree.errors import OstreeError
 from pyostree.formats.commit import Commit
@@ -24,6 +24,8 @@ class ObjectUsers:
         self._repo = repo
         self._parents: dict[_Node, set[_Node]] = {}
         self._order = {checksum: index for index, checksum in enumerate(commits)}
+        self._found: dict[_Node, frozenset[Checksum]] = {}
+        self._entered: set[_Node] = set()
         seen: set[Checksum] = set()
         for checksum, commit in commits.items():
             owner = (checksum, ObjectType.COMMIT)
@@ -60,17 +62,39 @@ class ObjectUsers:
         """Return the commits that need an object, in the order in which they were given."""
         if name.type is ObjectType.COMMIT:
             return [name.checksum]
-        found = set()
-        seen: set[_Node] = set()
-        stack: list[_Node] = [(name.checksum, name.type)]
-        while stack:
-            node = stack.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            for owner in self._parents.get(node, ()):
-                if owner[1] is ObjectType.COMMIT:
-                    found.add(owner[0])
-                else:
-                    stack.append(owner)
+        found = self._look_up((name.checksum, name.type))
         return sorted(found, key=self._order.__getitem__)
+
+    def _look_up(self, wanted: _Node) -> frozenset[Checksum]:
+        """Collect the commits above a node, remembering them for all nodes on the way."""
+        stack = [wanted]
+        while stack:
+            node = stack[-1]
+            if node in self._found:
+                stack.pop()
+                continue
+            owners = self._parents.get(node, ())
+            open_owners = [
+                owner
+                for owner in owners
+                if owner[1] is not ObjectType.COMMIT
+                and owner not in self._found
+                and owner not in self._entered  # a forged tree can contain itself
+            ]
+            self._entered.add(node)
+            if open_owners:
+                stack.extend(open_owners)
+                continue
+            self._found[node] = self._union(owners)
+            stack.pop()
+        return self._found[wanted]
+
+    def _union(self, owners: Iterable[_Node]) -> frozenset[Checksum]:
+        sets = []
+        for owner in owners:
+            if owner[1] is ObjectType.COMMIT:
+                sets.append(frozenset((owner[0],)))
+            else:
+                sets.append(self._found.get(owner, frozenset()))
+        # Objects of one directory share a set.
+        return sets[0] if len(sets) == 1 else frozenset().union(*sets)

@@ -87,6 +87,8 @@ def _inflate_tiny(packed: bytes, size: int) -> bytes:
         raise FormatError("Invalid compressed data") from err
     if len(data) > size:
         raise FormatError(f"Invalid compressed data: more than {size} bytes")
+    if not inflater.eof:
+        raise FormatError("Need more input")
     if len(data) < size:
         raise FormatError(f"Unexpected EOF with {size - len(data)}/{size} bytes remaining")
     return data
