@@ -252,3 +252,31 @@ def test_format_json_is_json_in_the_known_shape() -> None:
     assert second["refspec"] is None
     assert "\n      },{\n" in text
     assert '\n         "checksum": "0000' in text
+
+
+def test_deploy_tree_with_only_etc(sysroot: Path, lab: Lab) -> None:
+    (lab.tree / "usr/etc").rename(lab.tree / "etc")
+    try:
+        lab.commit("only etc")
+    finally:
+        (lab.tree / "etc").rename(lab.tree / "usr/etc")
+    lab.pull(sysroot)
+    assert Result("deploy", "--os=testos", REFSPEC).status == 0
+    root = Path(Result("--print-current-dir").out.strip())
+    (root / "etc/aconfigfile").write_text("edited")
+    assert (root / "usr/etc/aconfigfile").read_text() == "a config file\n"
+    done = Result("deploy", "--os=testos", REFSPEC)
+    assert "Copying /etc changes: 1 modified, 0 removed, 0 added\n" in done.out
+
+
+def test_deploy_etc_in_both_places_is_refused(sysroot: Path, lab: Lab) -> None:
+    lab.write_tree({"etc/file": "x"})
+    lab.commit("both")
+    lab.write_tree({"etc/file": None})
+    (lab.tree / "etc").rmdir()
+    lab.pull(sysroot)
+    done = Result("deploy", "--os=testos", REFSPEC)
+    assert done.err == (
+        "error: Deploying tree: Initializing deployment: Preparing /etc: "
+        "Tree contains both /etc and /usr/etc\n"
+    )
