@@ -102,6 +102,9 @@ _REMOTE = Group(
         Command("show-url", "remote_show_url", "Print the URL of a remote"),
         Command("list", "remote_list", "List the configured remotes"),
         Command("refs", "remote_refs", "List the refs that a remote offers"),
+        Command("add-cookie", "remote_add_cookie", "Send a cookie to a remote from now on"),
+        Command("delete-cookie", "remote_delete_cookie", "Stop sending a cookie to a remote"),
+        Command("list-cookies", "remote_list_cookies", "List the cookies sent to a remote"),
         Command("summary", "remote_summary", "Show the summary that a remote publishes"),
     ),
 )

@@ -137,6 +137,14 @@ class _Reader:
         self._parser.buffer_text = True
 
     def read(self) -> None:
+        start = len(self._data) - len(self._data.lstrip())
+        if self._data and self._data[start : start + 1] not in (b"<", b""):
+            line = self._data.count(b"\n", 0, start) + 1
+            column = start - self._data.rfind(b"\n", 0, start)
+            raise FormatError(
+                f"Error on line {line} char {column}: "
+                "Document must begin with an element (e.g. <book>)"
+            )
         try:
             self._parser.Parse(self._data, False)  # what a cut file lacks is told later
         except expat.ExpatError as err:

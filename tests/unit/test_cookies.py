@@ -1,0 +1,51 @@
+"""Cookies of a remote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyostree.errors import InvalidNameError, NotFoundError
+from pyostree.remote.cookies import add_cookie, delete_cookie, new_cookie, read_cookies
+from pyostree.repo.modes import RepoMode
+from pyostree.repo.repo import Repo
+from repo_lab import must, ours, reference
+
+
+def test_add_list_delete(tmp_path: Path) -> None:
+    with Repo.create(tmp_path / "repo", RepoMode.ARCHIVE) as repo:
+        add_cookie(repo, "r", new_cookie("127.0.0.1", "/", "foo", "bar"))
+        add_cookie(repo, "r", new_cookie(".example.com", "/x", "baz", "a b"))
+        text = (tmp_path / "repo/r.cookies.txt").read_text()
+        assert text.splitlines()[0].startswith("127.0.0.1\tFALSE\t/\tFALSE\t")
+        assert text.splitlines()[1].startswith(".example.com\tTRUE\t/x\tFALSE\t")
+        delete_cookie(repo, "r", domain="127.0.0.1", path="/", name="foo")
+        assert [cookie.value for cookie in read_cookies(repo, "r")] == ["a b"]
+        with pytest.raises(NotFoundError, match=r"^Cookie not found in jar$"):
+            delete_cookie(repo, "r", domain="127.0.0.1", path="/", name="foo")
+
+
+@pytest.mark.parametrize("fields", [("d\t", "/", "n"), ("d", "/", "n\nx"), ("", "/", "n")])
+def test_fields_that_would_break_the_file_are_refused(fields: tuple[str, str, str]) -> None:
+    with pytest.raises(InvalidNameError):
+        new_cookie(*fields, "value")
+
+
+def test_remote_is_no_path(tmp_path: Path) -> None:
+    cookie = new_cookie("d", "/", "n", "v")
+    repo = Repo.create(tmp_path / "repo", RepoMode.ARCHIVE)
+    with repo, pytest.raises(InvalidNameError):
+        add_cookie(repo, "../evil", cookie)
+
+
+def test_commands_and_the_reference_read_each_other(tmp_path: Path) -> None:
+    repo = f"--repo={tmp_path}/repo"
+    must(ours("init", repo, "--mode=archive"))
+    must(ours("remote", "add-cookie", repo, "r", "h", "/", "one", "1"))
+    must(reference("remote", "add-cookie", repo, "r", ".h", "/p", "two", "2"))
+    shown = must(ours("remote", "list-cookies", repo, "r"))
+    assert shown.startswith("--\nDomain: h\nPath: /\nName: one\nSecure: FALSE\nExpires: 20")
+    assert shown.endswith("Value: 2")
+    must(reference("remote", "delete-cookie", repo, "r", "h", "/", "one"))
+    assert "Name: one" not in must(ours("remote", "list-cookies", repo, "r"))
