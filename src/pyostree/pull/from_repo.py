@@ -22,6 +22,7 @@ from pyostree.pull.requests import Request, RequestedRef, plan_request
 from pyostree.pull.resolve import resolve_refs
 from pyostree.pull.run import Plan, Report, run_plan
 from pyostree.pull.summary_files import SummaryFiles, read_summary_files
+from pyostree.remote.remotes import Remotes
 from pyostree.repo.import_objects import Importer
 from pyostree.repo.refs import not_found
 from pyostree.repo.repo import Repo
@@ -103,7 +104,9 @@ def _look_up(source: Repo, ref: RequestedRef) -> Checksum:
         if found is None:
             raise not_found(ref.ref)
         return found
-    listed = source.refs.list_collections(source.config.collection_id, {})
+    listed = source.refs.list_collections(
+        source.config.collection_id, Remotes.load(source).collections()
+    )
     text = listed.get(CollectionRef(ref.collection_id, ref.ref))
     if text is None:
         raise RefNotFoundError(f"Collection–ref ({ref.collection_id}, {ref.ref}) not found")
