@@ -109,6 +109,18 @@ _REMOTE = Group(
     ),
 )
 
+_STATIC_DELTA = HandmadeGroup(
+    "static-delta",
+    "Make and manage static deltas",
+    entries=(
+        Command("list", "static_delta_list", "List static delta files"),
+        Command("delete", "static_delta_delete", "Remove a delta"),
+        Command("generate", "static_delta_generate", "Generate static delta files"),
+        Command("indexes", "static_delta_indexes", "List static delta indexes"),
+        Command("reindex", "static_delta_reindex", "Regenerate static delta indexes"),
+    ),
+)
+
 TOP = Group(
     "",
     "",
@@ -132,6 +144,7 @@ TOP = Group(
         Command("reset", "reset", "Point a ref to an earlier commit of its history"),
         Command("rev-parse", "rev_parse", "Print the checksum that a revision names"),
         Command("show", "show", "Show a commit or another metadata object"),
+        _STATIC_DELTA,
         Command("summary", "summary", "Show or regenerate the summary"),
         Command("trivial-httpd", "trivial_httpd", "Serve a directory over HTTP", hidden=True),
     ),

@@ -15,11 +15,12 @@ import binascii
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pyostree.formats.objects import CHECKSUM_BYTES, Checksum
+from pyostree.formats.objects import CHECKSUM_BYTES, Checksum, parse_checksum
 from pyostree.repo.repo import Repo
 
 DELTAS = "deltas"
 SUPERBLOCK = "superblock"
+MAX_SUPERBLOCK_BYTES = 128 << 20
 _PREFIX_CHARACTERS = 2
 
 
@@ -28,6 +29,21 @@ class DeltaName(NamedTuple):
 
     source: Checksum | None
     target: Checksum
+
+    def __str__(self) -> str:
+        return "-".join(str(part) for part in self if part is not None)
+
+
+def parse_delta_id(text: str) -> DeltaName:
+    """Return the commits in ``[SOURCE-]TARGET``, each in hex, as commands and indexes write it.
+
+    Raises:
+        InvalidNameError: one of them is no checksum.
+    """
+    source, dash, target = text.partition("-")
+    if not dash:
+        return DeltaName(None, parse_checksum(text))
+    return DeltaName(parse_checksum(source), parse_checksum(target))
 
 
 def iter_deltas(repo: Repo) -> Iterator[DeltaName]:
@@ -48,15 +64,25 @@ def iter_deltas(repo: Repo) -> Iterator[DeltaName]:
                     yield found
 
 
-def delete_delta(repo: Repo, name: DeltaName) -> None:
-    """Delete a delta with all its files; a missing one is fine."""
-    repo.dir.remove_tree(delta_path(name))
+def delete_delta(repo: Repo, name: DeltaName) -> bool:
+    """Delete a delta with all its files; return whether there was one."""
+    return repo.dir.remove_tree(delta_path(name))
 
 
 def delta_path(name: DeltaName) -> str:
     """Return the directory of a delta, relative to the repository."""
     text = "-".join(_encode(part) for part in name if part is not None)
     return f"{DELTAS}/{text[:_PREFIX_CHARACTERS]}/{text[_PREFIX_CHARACTERS:]}"
+
+
+def part_path(name: DeltaName, index: int) -> str:
+    """Return the path of one part of a delta, relative to the repository."""
+    return f"{delta_path(name)}/{index}"
+
+
+def superblock_path(name: DeltaName) -> str:
+    """Return the path of a delta's superblock, relative to the repository."""
+    return f"{delta_path(name)}/{SUPERBLOCK}"
 
 
 def parse_delta_name(text: str) -> DeltaName | None:

@@ -13,41 +13,79 @@ from pyostree.formats.commit import METADATA_TYPE
 from pyostree.formats.gvariant import Variant, encode
 from pyostree.formats.objects import Checksum
 from pyostree.formats.summary import STATIC_DELTAS, ordered_metadata
-from pyostree.repo.delta_dirs import DELTAS, SUPERBLOCK, DeltaName, delta_path, iter_deltas
+from pyostree.repo.delta_dirs import (
+    DELTAS,
+    MAX_SUPERBLOCK_BYTES,
+    DeltaName,
+    delta_path,
+    iter_deltas,
+    parse_delta_name,
+    superblock_path,
+)
 from pyostree.repo.repo import Repo
 
 INDEXES = "delta-indexes"
 _EXTENSION = ".index"
-_MAX_SUPERBLOCK_BYTES = 128 << 20
 
 
 def read_delta_digests(repo: Repo) -> dict[DeltaName, bytes]:
     """Return the SHA-256 of the superblock of every delta."""
     digests = {}
     for name in iter_deltas(repo):
-        path = f"{delta_path(name)}/{SUPERBLOCK}"
-        data = repo.dir.read_file(path, max_bytes=_MAX_SUPERBLOCK_BYTES)
+        data = repo.dir.read_file(superblock_path(name), max_bytes=MAX_SUPERBLOCK_BYTES)
         digests[name] = hashlib.sha256(data).digest()
     return digests
 
 
 def delta_list(digests: Iterable[tuple[DeltaName, bytes]]) -> Variant:
     """Return the value that summaries and indexes have under ``ostree.static-deltas``."""
-    named = ((_plain_name(name), Variant("ay", digest)) for name, digest in digests)
+    named = ((str(name), Variant("ay", digest)) for name, digest in digests)
     return Variant(METADATA_TYPE, ordered_metadata(named))
+
+
+def reindex(repo: Repo, target: Checksum | None = None) -> None:
+    """Bring all indexes, or only that of deltas to `target`, up to date under the lock."""
+    _note_in_config(repo)
+    with repo.locked(exclusive=False):
+        digests = read_delta_digests(repo)
+        if target is None:
+            write_delta_indexes(repo, digests)
+        else:
+            own = {name: digest for name, digest in digests.items() if name.target == target}
+            _update(repo, {index_path(target)}, _contents(own))
 
 
 def write_delta_indexes(repo: Repo, digests: dict[DeltaName, bytes]) -> None:
     """Bring all indexes up to date and note in the configuration that they are kept."""
     _note_in_config(repo)
+    _update(repo, _existing(repo), _contents(digests))
+
+
+def list_indexes(repo: Repo) -> list[Checksum]:
+    """Return the commits that have an index."""
+    found = []
+    for path in _existing(repo):
+        name = parse_delta_name(
+            path.removeprefix(f"{INDEXES}/").removesuffix(_EXTENSION).replace("/", "")
+        )
+        if name is not None and name.source is None:
+            found.append(name.target)
+    return found
+
+
+def _contents(digests: dict[DeltaName, bytes]) -> dict[str, bytes]:
+    """Return what the index files must hold, by path."""
     by_target: dict[Checksum, list[tuple[DeltaName, bytes]]] = {}
     for name, digest in digests.items():
         by_target.setdefault(name.target, []).append((name, digest))
-    wanted = {}
-    for target, items in by_target.items():
-        content = encode(METADATA_TYPE, ((STATIC_DELTAS, delta_list(items)),))
-        wanted[index_path(target)] = content
-    for path in _existing(repo):
+    return {
+        index_path(target): encode(METADATA_TYPE, ((STATIC_DELTAS, delta_list(items)),))
+        for target, items in by_target.items()
+    }
+
+
+def _update(repo: Repo, candidates: Iterable[str], wanted: dict[str, bytes]) -> None:
+    for path in candidates:
         if path not in wanted:
             repo.dir.remove(path, missing_ok=True)
     for path, content in wanted.items():
@@ -60,10 +98,6 @@ def index_path(target: Checksum) -> str:
     """Return the repo-relative path of the index of deltas that lead to `target`."""
     below = delta_path(DeltaName(None, target)).removeprefix(f"{DELTAS}/")
     return f"{INDEXES}/{below}{_EXTENSION}"
-
-
-def _plain_name(name: DeltaName) -> str:
-    return "-".join(str(part) for part in name if part is not None)
 
 
 def _existing(repo: Repo) -> list[str]:

@@ -1,0 +1,1 @@
+"""Static deltas: making them, looking at them, applying them to a repository."""
