@@ -29,6 +29,15 @@ def random_name(prefix: str) -> str:
     return prefix + "".join(picks)
 
 
+def _hidden_beside(path: str, kind: str) -> str:
+    """Return a random name in the directory of `path`.
+
+    The leading dot keeps what a crash leaves from being taken for a ref, an entry or a unit.
+    """
+    parent, slash, _ = path.rpartition("/")
+    return random_name(f"{parent}{slash}.{kind}.")
+
+
 @contextmanager
 def system_call(call: str) -> Iterator[None]:
     """Note `call` on an `OSError` passing through."""
@@ -228,8 +237,12 @@ class Dir:
     # -- reading -------------------------------------------------------------------------
 
     def open_read(self, name: str, *, follow: bool = True) -> int:
-        """Open `name` for reading and return the descriptor, which the caller closes."""
-        flags = _OPEN_FILE if follow else _OPEN_FILE | os.O_NOFOLLOW
+        """Open `name` for reading and return the descriptor, which the caller closes.
+
+        With ``follow=False`` a symbolic link is refused, and a pipe in place of a file is no trap
+        that never opens.
+        """
+        flags = _OPEN_FILE if follow else _OPEN_FILE | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             return os.open(name, flags, dir_fd=self._fd)
         except OSError as err:
@@ -275,7 +288,7 @@ class Dir:
             sync: whether content and name must be on the disk when this returns.
         """
         parent, _, _ = name.rpartition("/")
-        tmp = random_name(f"{parent}/tmp." if parent else "tmp.")
+        tmp = _hidden_beside(name, "tmp")
         try:
             fd = os.open(tmp, _NEW_FILE, 0o600, dir_fd=self._fd)
         except OSError as err:
@@ -307,8 +320,7 @@ class Dir:
 
     def replace_symlink(self, target: str, name: str) -> None:
         """Point `name` at `target` atomically, whether or not it exists."""
-        parent, _, _ = name.rpartition("/")
-        tmp = random_name(f"{parent}/tmplink." if parent else "tmplink.")
+        tmp = _hidden_beside(name, "tmplink")
         self.symlink(target, tmp)
         try:
             self.rename(tmp, name)

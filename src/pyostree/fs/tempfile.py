@@ -11,6 +11,7 @@ from typing import Self
 
 from pyostree.fs.dir import Dir, random_name, write_all
 
+TEMP_PREFIX = "tmp."  # of files that get a name before they are whole
 _UNNAMED = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
 _NAMED = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 # File systems without unnamed files answer with one of these.
@@ -34,7 +35,7 @@ class TempFile:
             if err.errno not in _NO_TMPFILE:
                 err.add_note("open(O_TMPFILE)")
                 raise
-            self._name = random_name("tmp.")
+            self._name = random_name(TEMP_PREFIX)
             self.fd = os.open(self._name, _NAMED, 0o600, dir_fd=directory.fileno())
 
     def __enter__(self) -> Self:
@@ -112,13 +113,17 @@ class TempFile:
 
     def link(self, directory: Dir, name: str) -> bool:
         """Give the file its name, creating ``XX/`` in front of it; return False if it exists."""
+        parent, _, _ = name.rpartition("/")
         try:
-            self._link(directory, name)
+            try:
+                self._link(directory, name)
+            except FileNotFoundError:
+                if not parent:
+                    raise
+                directory.make_dir(parent, exist_ok=True)
+                self._link(directory, name)
         except FileExistsError:
             return False
-        except FileNotFoundError:
-            directory.make_dir(name.rpartition("/")[0], exist_ok=True)
-            return self.link(directory, name)
         except OSError as err:
             err.add_note(f"linkat({name})")
             raise
@@ -129,7 +134,7 @@ class TempFile:
         if self.link(directory, name):
             return
         parent, _, _ = name.rpartition("/")
-        tmp = random_name(f"{parent}/tmp." if parent else "tmp.")
+        tmp = random_name(f"{parent}/{TEMP_PREFIX}" if parent else TEMP_PREFIX)
         self._link(directory, tmp)
         try:
             directory.rename(tmp, name)

@@ -16,7 +16,7 @@ _DEFAULT_LOCK_TIMEOUT_S = 300
 # The lock timeouts that are no number of seconds.
 WAIT_FOREVER = -1
 NO_LOCKING = -2
-_UNITS_SHIFT = {"M": 20, "G": 30, "T": 40}
+_UNITS_SHIFT = {"MB": 20, "GB": 30, "TB": 40}
 _U64_MAX = (1 << 64) - 1
 _FINDERS = ("config", "lan", "mount")
 _TRISTATES = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
@@ -140,10 +140,8 @@ def _zlib_level(text: str | None) -> int:
 
 
 def _free_bytes(text: str) -> int:
-    digits = text.rstrip("B") if text.endswith("B") else ""
-    unit = digits[-1:]
-    number = digits[:-1]
-    if unit not in _UNITS_SHIFT or not unit or not (number.isascii() and number.isdigit()):
+    number, unit = text[:-2], text[-2:]
+    if unit not in _UNITS_SHIFT or not (number.isascii() and number.isdigit()):
         raise ConfigError(
             f"Invalid min-free-space-size '{text}': "
             "It should be of the format '123MB', '123GB' or '123TB'"

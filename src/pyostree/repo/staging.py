@@ -74,7 +74,10 @@ def _try_lock_file(tmp: Dir, name: str) -> LockFile | None:
     """Lock a staging directory; None when another process has it."""
     lock_name = name + _LOCK_SUFFIX
     while True:
-        lock = LockFile(tmp, lock_name, 0o600)
+        try:
+            lock = LockFile(tmp, lock_name, 0o600)
+        except PermissionError:  # another user's
+            return None
         if not lock.try_lock(exclusive=True):
             lock.close()
             return None
@@ -84,8 +87,10 @@ def _try_lock_file(tmp: Dir, name: str) -> LockFile | None:
 
 
 def _drop_lock(tmp: Dir, name: str, lock: LockFile) -> None:
-    tmp.remove(name + _LOCK_SUFFIX, missing_ok=True)
-    lock.close()
+    try:
+        tmp.remove(name + _LOCK_SUFFIX, missing_ok=True)
+    finally:
+        lock.close()
 
 
 def clean_tmp(tmp: Dir, boot_id: str, *, expiry_s: int, drop_own: bool) -> None:

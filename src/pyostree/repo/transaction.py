@@ -16,6 +16,7 @@ from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import CollectionRef, Refspec, parse_refspec
 from pyostree.fs.dir import Dir
 from pyostree.fs.kernel import rename_noreplace, syncfs
+from pyostree.fs.tempfile import TEMP_PREFIX
 from pyostree.repo.free_space import FreeSpace
 from pyostree.repo.staging import Staging, clean_tmp, open_staging
 
@@ -152,10 +153,7 @@ class Transaction:
             raise TransactionError("OSTREE_REPO_TEST_ERROR_PRE_COMMIT specified")
         if repo.fsync:
             syncfs(repo.dir)
-        publish_objects(staging.directory, repo.store.objects)
-        if repo.fsync:
-            with doing("fsync objdirs"):
-                _sync_objects(repo.store.objects)
+        publish_objects(staging.directory, repo.store.objects, sync=repo.fsync)
         staging.delete()
         self._leave_staging()
         self._clean_tmp()
@@ -196,9 +194,9 @@ class Transaction:
         store.staging = None
         store.temp = self._repo.tmp
         store.budget = None
-        if self._staging is not None:
-            self._staging.release()
-            self._staging = None
+        staging, self._staging = self._staging, None
+        if staging is not None:
+            staging.release()
 
     def _clean_tmp(self) -> None:
         repo = self._repo
@@ -214,23 +212,54 @@ class Transaction:
             self._repo.lock.release(exclusive=False)
 
 
-def publish_objects(staging: Dir, objects: Dir) -> None:
-    """Move all objects from a staging directory to ``objects/``; what exists there stays."""
+def publish_objects(staging: Dir, objects: Dir, *, sync: bool) -> None:
+    """Move all objects from a staging directory to ``objects/``; what exists there stays.
+
+    Commits go last: whoever finds one, even after a crash, finds all that it consists of.
+
+    Args:
+        sync: whether the names must be on the disk when this returns.
+    """
+    prefixes = [
+        prefix
+        for prefix in staging.list()
+        if len(prefix) == _PREFIX_DIGITS and staging.is_dir(prefix, follow=False)
+    ]
+    commits: dict[str, list[str]] = {}
     with doing("rename pending"):
-        for prefix in staging.list():
-            if len(prefix) != _PREFIX_DIGITS or not staging.is_dir(prefix, follow=False):
-                continue
+        for prefix in prefixes:
             objects.make_dir(prefix, exist_ok=True)
-            with staging.open_dir(prefix) as source, objects.open_dir(prefix) as target:
-                for name in source.list():
-                    if name.endswith(".commitmeta"):
-                        source.rename(name, name, to_dir=target)
-                    elif not rename_noreplace(source, name, target, name):
-                        source.remove(name)
+            with staging.open_dir(prefix) as source:
+                names = source.list()
+            commits[prefix] = [name for name in names if name.endswith(".commit")]
+            _move(staging, objects, prefix, [name for name in names if name not in commits[prefix]])
+    if sync:
+        # All of them: per-object-fsync and an earlier crash leave names that are not synced yet.
+        _sync_names(objects, [name for name in objects.list() if len(name) == _PREFIX_DIGITS])
+    with doing("rename pending"):
+        for prefix, names in commits.items():
+            _move(staging, objects, prefix, names)
+    if sync:
+        _sync_names(objects, [prefix for prefix, names in commits.items() if names])
 
 
-def _sync_objects(objects: Dir) -> None:
-    for prefix in objects.list():
-        if len(prefix) == _PREFIX_DIGITS:
+def _move(staging: Dir, objects: Dir, prefix: str, names: list[str]) -> None:
+    if not names:
+        return
+    with staging.open_dir(prefix) as source, objects.open_dir(prefix) as target:
+        for name in names:
+            if name.startswith(TEMP_PREFIX):  # a replacement that was interrupted
+                continue
+            if name.endswith(".commitmeta"):
+                source.rename(name, name, to_dir=target)
+            elif not rename_noreplace(source, name, target, name):
+                source.remove(name)
+
+
+def _sync_names(objects: Dir, prefixes: list[str]) -> None:
+    if not prefixes:
+        return
+    with doing("fsync objdirs"):
+        for prefix in prefixes:
             objects.sync_dir(prefix)
-    objects.sync()
+        objects.sync()
