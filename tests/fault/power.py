@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import itertools
 import os
@@ -13,6 +14,7 @@ from typing import TypeVar
 import pytest
 
 from pyostree.errors import OstreeError
+from pyostree.fs import kernel
 from pyostree.repo import transaction
 from pyostree.sysroot import sync
 
@@ -82,9 +84,10 @@ def power_cut(before_call: int | None = None) -> Iterator[Power]:
     """Let changing system calls fail from number `before_call` on; None only notes them.
 
     What the code under test raises because of that is swallowed; another process's calls, and those
-    made without `os`, are not seen.
+    made without `os` and `fs.kernel`, are not seen.
     """
     power = Power(before_call)
+    really = kernel._libc()
     with pytest.MonkeyPatch.context() as patch:
         for name in _CHANGING:
             # The disk really is there all the time: no need to wait for it.
@@ -93,6 +96,7 @@ def power_cut(before_call: int | None = None) -> Iterator[Power]:
         patch.setattr(os, "open", _checked_open(power))
         for module in (transaction, sync):
             patch.setattr(module, "syncfs", power.wrap("syncfs", _nothing))
+        patch.setattr(kernel, "_libc", lambda: _CheckedLibrary(power, really))
         # The real one would freeze the machine's own disk.
         patch.setattr(sync, "freeze_thaw", power.wrap("freeze", _nothing))
         try:
@@ -100,6 +104,23 @@ def power_cut(before_call: int | None = None) -> Iterator[Power]:
         except (OSError, OstreeError):
             if not power.was_cut:
                 raise
+
+
+class _CheckedLibrary:
+    """The C library's calls that `os` lacks, checked."""
+
+    def __init__(self, power: Power, library: ctypes.CDLL) -> None:
+        self._power = power
+        self._library = library
+
+    def renameat2(self, *args: object) -> int:
+        try:
+            self._power.check("renameat2", args)
+        except OSError as err:
+            ctypes.set_errno(err.errno or 0)
+            return -1
+        result: int = self._library.renameat2(*args)
+        return result
 
 
 def _nothing(*_args: object, **_options: object) -> None:
