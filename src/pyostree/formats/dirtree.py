@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pyostree.errors import FormatError
 from pyostree.formats.framing import (
+    NARROW_BYTES,
     decode_text,
     join_array,
     offset_width,
@@ -72,7 +73,7 @@ def decode_dirtree(data: bytes) -> Dirtree:
 
 def _decode_file(raw: bytes) -> FileEntry:
     size = len(raw)
-    width = 1 if size <= 0xFF else offset_width(size)
+    width = 1 if size <= NARROW_BYTES else offset_width(size)
     body_end = size - width
     name_end = int.from_bytes(raw[body_end:], "little")
     if body_end < 0 or name_end > body_end:
@@ -87,7 +88,7 @@ def _decode_file(raw: bytes) -> FileEntry:
 
 def _decode_dir(raw: bytes) -> DirEntry:
     size = len(raw)
-    width = 1 if size <= 0xFF else offset_width(size)
+    width = 1 if size <= NARROW_BYTES else offset_width(size)
     body_end = size - 2 * width
     if body_end < 0:
         raise FormatError("Not normal form: bad dirtree entry")

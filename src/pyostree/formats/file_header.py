@@ -2,8 +2,8 @@
 
 Three layouts hold the same fields (integers big-endian):
 
-* the *hashed header* ``(uuuusa(ayay))``, with which the stream starts whose SHA-256 is the object's name;
-* the *archive header* ``(tuuuusa(ayay))`` at the start of a ``.filez``, the same with the size in front;
+* the *hashed header* ``(uuuusa(ayay))``: the stream that starts with it names the object;
+* the *archive header* ``(tuuuusa(ayay))`` at the start of a ``.filez``: the size comes first;
 * the *bare-user metadata* ``(uuua(ayay))`` in the xattr ``user.ostreemeta``.
 
 The first two follow a prefix of eight bytes: the header's length and padding. Source: "Content
@@ -25,8 +25,9 @@ PREFIX_BYTES = 8
 # value to 64 KiB, so that real headers stay far below.
 MAX_HEADER_BYTES = 64 << 20
 
-_HASHED = struct.Struct(">IIIII")
-_ARCHIVE = struct.Struct(">IIQIIII")
+# Fixed fields, an empty target with its NUL, and one offset.
+_HASHED_MIN_BYTES = 18
+_ARCHIVE_MIN_BYTES = 26
 _META = struct.Struct(">III")
 
 
@@ -106,7 +107,7 @@ def decode_archive_header(variant: bytes) -> tuple[FileHeader, int]:
     Raises:
         FormatError: broken framing, a device number, or a mode that is neither file nor symlink.
     """
-    if len(variant) < 26:
+    if len(variant) < _ARCHIVE_MIN_BYTES:
         raise FormatError("Not normal form: file header is too short")
     size, uid, gid, mode, rdev = struct.unpack_from(">QIIII", variant)
     target, xattrs = _decode_tail(variant, 24)
@@ -123,7 +124,7 @@ def decode_header(variant: bytes) -> FileHeader:
     Raises:
         FormatError: see `decode_archive_header`.
     """
-    if len(variant) < 18:
+    if len(variant) < _HASHED_MIN_BYTES:
         raise FormatError("Not normal form: file header is too short")
     uid, gid, mode, rdev = struct.unpack_from(">IIII", variant)
     target, xattrs = _decode_tail(variant, 16)

@@ -1,28 +1,28 @@
 """Framing offsets of GVariant containers, for the straight-line codecs of the object formats.
 
-Source: the GVariant serialization; offsets are little-endian and as wide as the whole container needs.
+Source: the GVariant serialization; offsets are little-endian, as wide as the container needs.
 """
 
 from __future__ import annotations
 
 from pyostree.errors import FormatError
 
+# Containers up to this size have offsets of one byte: nearly all of them.
+NARROW_BYTES = (1 << 8) - 1
+_WIDTH_LIMITS = ((1, (1 << 8) - 1), (2, (1 << 16) - 1), (4, (1 << 32) - 1), (8, (1 << 64) - 1))
+
 
 def offset_width(size: int) -> int:
     """Return the width in bytes of the offsets in a container of `size` bytes."""
-    if size <= 0xFF:
+    if size <= NARROW_BYTES:
         return 1
-    if size <= 0xFFFF:
-        return 2
-    return 4 if size <= 0xFFFFFFFF else 8
+    return next(width for width, limit in _WIDTH_LIMITS if size <= limit)
 
 
 def with_offsets(body: bytes, ends: list[int]) -> bytes:
     """Return `body` followed by the framing offsets `ends`, in the order given."""
     count = len(ends)
-    for width in (1, 2, 4, 8):
-        if len(body) + count * width <= (1 << (8 * width)) - 1:
-            break
+    width = next(w for w, limit in _WIDTH_LIMITS if len(body) + count * w <= limit)
     if width == 1:
         return body + bytes(ends)
     return body + b"".join(end.to_bytes(width, "little") for end in ends)

@@ -38,7 +38,7 @@ def _decode_pair(index: int, raw: bytes) -> tuple[bytes, bytes]:
     if not raw or end > body_end:
         raise FormatError("Not normal form: bad xattr offsets")
     name = raw[:end]
-    if len(name) < 2 or name[-1] != 0 or b"\0" in name[:-1]:
+    if not name[:-1] or name[-1] != 0 or b"\0" in name[:-1]:
         raise FormatError(f"Invalid xattr name (empty or missing NUL) index={index}")
     return name[:-1], raw[end:body_end]
 
