@@ -23,10 +23,8 @@ from pyostree.formats.delta_superblock import (
 )
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import ObjectName, ObjectType
-from pyostree.repo.delta_dirs import DeltaName, delta_path, part_path, superblock_path
+from pyostree.repo.delta_dirs import DeltaName, detached_key, part_path, superblock_path
 from pyostree.repo.repo import Repo
-
-DETACHED = "commitmeta"
 
 
 def delta_exists(repo: Repo, name: DeltaName) -> bool:
@@ -102,11 +100,6 @@ def generate(
             endianness=Endianness(options.byteorder),
         )
         output.publish(encode_superblock(superblock))
-
-
-def detached_key(name: DeltaName) -> str:
-    """Return the key under which a superblock has the commit's detached metadata."""
-    return f"{delta_path(name)}/{DETACHED}"
 
 
 def _detached(repo: Repo, name: DeltaName) -> tuple[tuple[str, Variant], ...]:

@@ -21,6 +21,7 @@ from pyostree.repo.repo import Repo
 DELTAS = "deltas"
 SUPERBLOCK = "superblock"
 MAX_SUPERBLOCK_BYTES = 128 << 20
+_DETACHED = "commitmeta"
 _PREFIX_CHARACTERS = 2
 
 
@@ -78,6 +79,11 @@ def delta_path(name: DeltaName) -> str:
 def part_path(name: DeltaName, index: int) -> str:
     """Return the path of one part of a delta, relative to the repository."""
     return f"{delta_path(name)}/{index}"
+
+
+def detached_key(name: DeltaName) -> str:
+    """Return the key under which a superblock has the commit's detached metadata."""
+    return f"{delta_path(name)}/{_DETACHED}"
 
 
 def superblock_path(name: DeltaName) -> str:

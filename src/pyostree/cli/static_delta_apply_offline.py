@@ -1,0 +1,41 @@
+"""``ostree static-delta apply-offline PATH``: apply a static delta from files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from pyostree.cli.needs import REPO_WRITABLE
+from pyostree.cli.options import filename, positional, positionals, text
+from pyostree.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from pyostree.repo.repo import Repo
+
+PARAMETERS = "PATH [KEY...]"
+NEEDS = REPO_WRITABLE
+OPTIONS = (
+    text("sign-type", metavar="NAME", help="Kind of the signature to verify"),
+    filename("keys-file", metavar="NAME", help="Read public keys from this file"),
+    filename("keys-dir", metavar="NAME", help="Look for public keys in this directory"),
+    positional("path", missing="PATH must be specified"),
+    positionals("keys"),
+)
+
+
+class Args(NamedTuple):
+    """What was given on the command line."""
+
+    sign_type: str | None
+    keys_file: str | None
+    keys_dir: str | None
+    path: str
+    keys: tuple[str, ...]
+
+
+def run(args: Args, repo: Repo, out: TextIO) -> None:
+    """Run the command."""
+    from pyostree.delta.offline import apply_offline
+
+    if args.keys or args.keys_file is not None:
+        raise UnsupportedError("Verifying signatures of static deltas is not implemented yet")
+    apply_offline(repo, args.path)

@@ -1,0 +1,85 @@
+"""Applying a static delta from files, without its remote."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pyostree.delta.plan import DeltaPart, DeltaPlan, plan_delta, run_part, store_commit
+from pyostree.errors import NotFoundError, UnsupportedError, doing
+from pyostree.formats.delta_superblock import Superblock, decode_superblock, split_signed
+from pyostree.formats.objects import ObjectName, ObjectType
+from pyostree.fs.dir import Dir
+from pyostree.fs.file import InputFile
+from pyostree.repo.delta_dirs import MAX_SUPERBLOCK_BYTES, SUPERBLOCK
+from pyostree.repo.repo import Repo
+
+
+def apply_offline(repo: Repo, path: str) -> None:
+    """Store the commit of a delta with all its objects; no ref is written.
+
+    Args:
+        path: a directory with ``superblock``, or the superblock itself; parts lie beside it.
+
+    Raises:
+        NotFoundError: the commit that it starts from is missing.
+        UnsupportedError: the delta is signed, or leaves objects to be fetched.
+        FormatError: it is damaged.
+        CorruptObjectError: a part or object is another than it should be.
+    """
+    directory, name = _open_place(path)
+    with directory:
+        plan = plan_delta(read_superblock(directory, name))
+        _check_applicable(repo, plan)
+        with repo.transaction():
+            if not repo.store.has(ObjectName(plan.name.target, ObjectType.COMMIT)):
+                store_commit(repo, plan)
+            for part in plan.parts:
+                if not part.is_applied(repo):
+                    _run(repo, directory, part)
+
+
+def read_superblock(directory: Dir, name: str) -> Superblock:
+    """Return a decoded superblock file.
+
+    Raises:
+        OSError: it cannot be read.
+        UnsupportedError: it is signed.
+        FormatError: it is damaged.
+    """
+    data = directory.read_file(name, max_bytes=MAX_SUPERBLOCK_BYTES)
+    if split_signed(data) is not None:
+        raise UnsupportedError("Signed static deltas are not supported yet")
+    return decode_superblock(data)
+
+
+def _open_place(path: str) -> tuple[Dir, str]:
+    parent, name = Dir.above(path)
+    with parent:
+        if parent.is_dir(name):
+            return parent.open_dir(name), SUPERBLOCK
+        if not parent.exists(name):
+            err = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            err.add_note("openat(O_DIRECTORY)")
+            raise err
+        return parent.duplicate(), name
+
+
+def _check_applicable(repo: Repo, plan: DeltaPlan) -> None:
+    source = plan.name.source
+    if source is not None and not repo.store.has(ObjectName(source, ObjectType.COMMIT)):
+        raise NotFoundError(f"Commit {source}, which is the delta source, is not in repository")
+    if plan.fallbacks:
+        raise UnsupportedError(
+            "Cannot execute delta offline: contains nonempty http fallback entries"
+        )
+
+
+def _run(repo: Repo, directory: Dir, part: DeltaPart) -> None:
+    if part.inline is not None:
+        run_part(repo, part)
+        return
+    with doing(f"Opening deltapart '{part.index}'"):
+        file = InputFile(directory.open_read(str(part.index)))
+    with file:
+        run_part(repo, part, file.chunks())
