@@ -12,6 +12,7 @@ from pyostree.cli.options import boolean, filename, flag, integer, positional, t
 
 if TYPE_CHECKING:
     from pyostree.repo.commit import CommitResult, TreeSource
+    from pyostree.repo.commit_metadata import Signer
     from pyostree.repo.modifier import CommitModifier
     from pyostree.repo.repo import Repo
 
@@ -48,6 +49,8 @@ OPTIONS = (
     flag("disable-fsync", hidden=True, help="Do not sync"),
     boolean("fsync", metavar="POLICY", help="Whether to sync data to the disk"),
     text("timestamp", metavar="TIMESTAMP", help="Date of the commit"),
+    texts("gpg-sign", metavar="KEY-ID", help="Sign the commit with this GPG key"),
+    filename("gpg-homedir", metavar="HOMEDIR", help="Where GPG looks for keys"),
     positional("path"),
 )
 
@@ -83,6 +86,8 @@ class Args(NamedTuple):
     disable_fsync: bool
     fsync: bool | None
     timestamp: str | None
+    gpg_sign: tuple[str, ...]
+    gpg_homedir: str | None
     path: str | None
 
 
@@ -112,6 +117,7 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         link_speedup=args.link_checkout_speedup,
         devino_canonical=args.devino_canonical,
         consume=args.consume,
+        signers=_signers(args),
     )
     if args.disable_fsync or args.fsync is False:
         repo.disable_fsync()
@@ -129,6 +135,14 @@ def _trees(args: Args) -> tuple[TreeSource, ...]:
     if not args.tree:
         return (TreeSource("dir", args.path or "."),)
     return tuple(parse_tree_source(spec) for spec in args.tree)
+
+
+def _signers(args: Args) -> tuple[Signer, ...]:
+    if not args.gpg_sign:
+        return ()
+    from pyostree.sign.detached import gpg_signer
+
+    return tuple(gpg_signer(key_id, args.gpg_homedir) for key_id in args.gpg_sign)
 
 
 def _modifier(args: Args, repo: Repo) -> CommitModifier:

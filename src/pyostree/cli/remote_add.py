@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from pyostree.cli.needs import REPO_OR_SYSROOT
 from pyostree.cli.options import UsageError, filename, flag, positional, positionals, text, texts
-from pyostree.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from pyostree.repo.repo import Repo
@@ -63,8 +62,6 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         raise UsageError("NAME and URL must be specified")
     if args.if_not_exists and args.force:
         raise UsageError("Can only specify one of --if-not-exists and --force")
-    if args.gpg_import is not None:
-        raise UnsupportedError("Importing GPG keys is not implemented yet")
     if_exists = IfExists.KEEP if args.if_not_exists else IfExists.FAIL
     new = NewRemote(
         args.name,
@@ -79,3 +76,7 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         collection_id=args.collection_id,
     )
     add_remote(Remotes.load(repo), new, IfExists.REPLACE if args.force else if_exists)
+    if args.gpg_import is not None:
+        from pyostree.cli.remote_gpg_import import import_files
+
+        import_files(repo, args.name, (args.gpg_import,), out)

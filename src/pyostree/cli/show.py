@@ -175,6 +175,26 @@ def _print_commit(args: Args, repo: Repo, checksum: Checksum, out: TextIO) -> No
         write_raw_commit(out, repo, checksum)
     else:
         write_commit(out, checksum, commit)
+    _print_signatures(args, repo, checksum, out)
+
+
+def _print_signatures(args: Args, repo: Repo, checksum: Checksum, out: TextIO) -> None:
+    from pyostree.sign.commits import is_gpg_signed, open_verifier, verify_commit
+
+    if not is_gpg_signed(repo, checksum):
+        return
+    from pyostree.cli.signature_text import write_signatures
+    from pyostree.remote.keyrings import open_remote_verifier
+    from pyostree.remote.remotes import Remotes
+
+    if args.gpg_verify_remote is None:
+        verifier = open_verifier(repo, args.gpg_homedir)
+    else:
+        verifier = open_remote_verifier(
+            Remotes.load(repo), args.gpg_verify_remote, args.gpg_homedir
+        )
+    with verifier:
+        write_signatures(out, "Found {}", verify_commit(repo, checksum, verifier))
 
 
 def _print_metadata(args: Args, repo: Repo, what: tuple[ObjectName, str], out: TextIO) -> None:

@@ -10,6 +10,7 @@ from pyostree.cli.options import flag, text, texts
 from pyostree.errors import OstreeError, UnsupportedError
 
 if TYPE_CHECKING:
+    from pyostree.repo.commit_metadata import Signer
     from pyostree.repo.repo import Repo
 
 PARAMETERS = ""
@@ -58,8 +59,26 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     if not is_whole and view.is_default:
         raise OstreeError("No option specified; use -u to update summary")
     view.show(read_summary(repo), out)
-    if view.is_default and read_summary_signature(repo) is None:
+    if view.is_default:
+        _print_signatures(args, read_summary(repo), read_summary_signature(repo), out)
+
+
+def _print_signatures(args: Args, data: bytes, signature: bytes | None, out: TextIO) -> None:
+    if signature is None:
         print("Summary is unsigned", file=out)
+        return
+    from pyostree.sign.detached import decode_signatures, gpg_signatures, verify_gpg
+    from pyostree.sign.gpg.keyrings import Keyrings, with_trusted
+    from pyostree.sign.gpg.verifier import GpgVerifier
+
+    metadata = decode_signatures(signature)
+    if gpg_signatures(metadata) is None:
+        return
+    from pyostree.cli.signature_text import write_signatures
+
+    with GpgVerifier(with_trusted(Keyrings(), args.gpg_homedir)) as verifier:
+        found = verify_gpg(verifier, data, metadata)
+    write_signatures(out, "\nFound {} on the summary", found)
 
 
 def _update(args: Args, repo: Repo) -> None:
@@ -67,12 +86,18 @@ def _update(args: Args, repo: Repo) -> None:
     from pyostree.remote.remotes import Remotes
     from pyostree.repo.summary import parse_summary_metadata, update_summary
 
-    if args.gpg_sign or args.sign:
-        raise UnsupportedError("Signing is not implemented yet")
+    if args.sign:
+        raise UnsupportedError("Signing with keys other than GPG's is not implemented yet")
+    signers: tuple[Signer, ...] = ()
+    if args.gpg_sign:
+        from pyostree.sign.detached import gpg_signer
+
+        signers = tuple(gpg_signer(key_id, args.gpg_homedir) for key_id in args.gpg_sign)
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     update_summary(
         repo,
         metadata=parse_summary_metadata(args.add_metadata),
         timestamp=None if epoch is None else parse_source_date_epoch(epoch),
         remote_ids=Remotes.load(repo).collections(),
+        signers=signers,
     )

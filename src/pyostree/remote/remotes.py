@@ -149,6 +149,37 @@ class Remotes:
                 found[name] = collection_id
         return found
 
+    # -- keyrings ------------------------------------------------------------------------
+
+    def read_keyring(self, name: str, *, max_bytes: int) -> bytes | None:
+        """Return the OpenPGP keys of a remote, from the first place that has any, or None.
+
+        Places are the repository, the directory of remotes that applies to it, and its parents.
+
+        Raises:
+            OSError: a keyring cannot be read.
+        """
+        found = self.read_own_keyring(name, max_bytes=max_bytes)
+        if found is None and self._directory is not None and "/" not in name:
+            found = self._directory.read(_keyring(name), max_bytes=max_bytes)
+        if found is None and self._parent is not None:
+            found = self._parent.read_keyring(name, max_bytes=max_bytes)
+        return found
+
+    def read_own_keyring(self, name: str, *, max_bytes: int) -> bytes | None:
+        """Return the keyring in the repository itself, None when there is none."""
+        if "/" in name:  # no path to somewhere else
+            return None
+        try:
+            return self._repo.dir.read_file(_keyring(name), max_bytes=max_bytes)
+        except FileNotFoundError:
+            return None
+
+    def write_keyring(self, name: str, keyring: bytes) -> None:
+        """Set the keyring in the repository itself."""
+        check_remote_name(name)
+        self._repo.dir.replace_file(_keyring(name), keyring, sync=self._repo.fsync)
+
     # -- changing ------------------------------------------------------------------------
 
     def add(self, name: str, group: KeyFile, *, replace: bool = False) -> None:
@@ -194,7 +225,7 @@ class Remotes:
         if source is None:
             raise RemoteNotFoundError(f'Remote "{name}" not found')
         self._forget(name, source)
-        self._repo.dir.remove(f"{name}.trustedkeys.gpg", missing_ok=True)
+        self._repo.dir.remove(_keyring(name), missing_ok=True)
 
     def _forget(self, name: str, source: _Source) -> None:
         if source.file is not None and self._directory is not None:
@@ -225,3 +256,7 @@ class Remotes:
         except FormatError as err:
             raise ConfigError(str(err)) from err
         return self._directory if wanted else None
+
+
+def _keyring(name: str) -> str:
+    return f"{name}.trustedkeys.gpg"

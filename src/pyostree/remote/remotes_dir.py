@@ -49,6 +49,13 @@ class RemotesDir:
                 except FormatError as err:
                     raise FormatError(f"Failed to parse {self.full_path(name)}: {err}") from err
 
+    def read(self, file: str, *, max_bytes: int) -> bytes | None:
+        """Return the content of a file beside the remotes, None when there is none."""
+        try:
+            return self._root.read_file(f"{_PATH}/{file}", max_bytes=max_bytes)
+        except FileNotFoundError:
+            return None
+
     def write(self, file: str, content: KeyFile, *, sync: bool) -> None:
         """Create or replace a file, and the directory with its parents."""
         self._root.make_dirs(_PATH, 0o755)

@@ -18,7 +18,7 @@ from pyostree.formats.objects import Checksum, ObjectType, parse_checksum
 from pyostree.formats.refspec import parse_refspec
 from pyostree.formats.variant_dict import variant_dict_order
 from pyostree.fs.dir import Dir
-from pyostree.repo.commit_metadata import MetadataArguments
+from pyostree.repo.commit_metadata import MetadataArguments, Signer
 from pyostree.repo.commit_sources import DirectorySource, RepoSource
 from pyostree.repo.devino import DevinoCache, scan_hardlinks
 from pyostree.repo.ingest import Ingester
@@ -59,6 +59,7 @@ class CommitRequest(NamedTuple):
         link_speedup: take hard links to objects for what they are.
         devino_canonical: trust such links even where the modifier would change something.
         consume: delete what was read from directories.
+        signers: sign the new commit, one after the other.
     """
 
     branch: str | None
@@ -80,6 +81,7 @@ class CommitRequest(NamedTuple):
     link_speedup: bool = False
     devino_canonical: bool = False
     consume: bool = False
+    signers: tuple[Signer, ...] = ()
 
 
 class CommitResult(NamedTuple):
@@ -137,7 +139,13 @@ def _write_commit(
     request: CommitRequest,
     detached: Metadata,
 ) -> Checksum:
-    checksum = _put(repo, transaction.stats, ObjectType.COMMIT, encode_commit(made))
+    data = encode_commit(made)
+    checksum = _put(repo, transaction.stats, ObjectType.COMMIT, data)
+    if request.signers and not detached:
+        # The same commit may be here already, with signatures of its own.
+        detached = repo.read_detached_metadata(checksum) or ()
+    for sign in request.signers:
+        detached = sign(data, detached)
     if detached:
         repo.write_detached_metadata(checksum, detached)
     if request.branch is not None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pyostree.errors import FormatError, doing
 from pyostree.formats.commit import Metadata
 from pyostree.formats.gvariant import Variant, parse_text
+
+# Returns detached metadata with a signature of the given bytes (a commit object, a summary) added.
+Signer = Callable[[bytes, Metadata], Metadata]
 
 
 class MetadataArguments(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pyostree.errors import FormatError, doing
 from pyostree.formats import summary as keys
-from pyostree.formats.commit import Commit, Metadata, decode_commit, encode_commit
+from pyostree.formats.commit import Commit, Metadata, decode_commit, encode_commit, encode_metadata
 from pyostree.formats.dates import is_representable
 from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
 from pyostree.formats.dirtree import Dirtree, encode_dirtree
@@ -23,6 +24,7 @@ from pyostree.formats.summary import (
     ordered_metadata,
 )
 from pyostree.fs.dir import random_name
+from pyostree.repo.commit_metadata import Signer
 from pyostree.repo.delta_index import delta_list, read_delta_digests, write_delta_indexes
 from pyostree.repo.remote_groups import remote_collections
 from pyostree.repo.repo import Repo
@@ -31,7 +33,8 @@ SUMMARY_NAME = "summary"
 SIGNATURE_NAME = "summary.sig"
 METADATA_REF = "ostree-metadata"
 MAX_SUMMARY_BYTES = 128 << 20
-_ROOT_MODE = 0o40755
+_EMPTY_TREE = encode_dirtree(Dirtree((), ()))
+_ROOT_META = encode_dirmeta(Dirmeta(0, 0, 0o40755, ()))
 
 Refs = tuple[SummaryRef, ...]
 
@@ -42,6 +45,7 @@ def update_summary(
     metadata: Metadata = (),
     timestamp: int | None = None,
     remote_ids: Mapping[str, str] | None = None,
+    signers: Sequence[Signer] = (),
 ) -> None:
     """Publish a new summary, as ``ostree summary -u`` does.
 
@@ -52,21 +56,28 @@ def update_summary(
         metadata: extra keys of the summary.
         timestamp: of that commit; None for now.
         remote_ids: collections of remotes; None for those in ``config``.
+        signers: sign the summary, and the commit.
 
     Raises:
-        OstreeError, OSError: a ref or its commit cannot be read; the old summary stays then.
+        OstreeError, OSError: a ref or its commit cannot be read, or signing fails; the old summary
+            stays then.
     """
     with repo.lock.held(exclusive=False):
         if repo.config.collection_id is not None:
             when = int(time.time()) if timestamp is None else timestamp
-            _commit_metadata(repo, repo.config.collection_id, metadata, when)
-        regenerate_summary(repo, metadata=metadata, remote_ids=remote_ids)
+            commit = _metadata_commit(repo, repo.config.collection_id, metadata, when)
+            _store_metadata_commit(repo, repo.config.collection_id, commit, signers)
+        regenerate_summary(repo, metadata=metadata, remote_ids=remote_ids, signers=signers)
 
 
 def regenerate_summary(
-    repo: Repo, *, metadata: Metadata = (), remote_ids: Mapping[str, str] | None = None
+    repo: Repo,
+    *,
+    metadata: Metadata = (),
+    remote_ids: Mapping[str, str] | None = None,
+    signers: Sequence[Signer] = (),
 ) -> None:
-    """Publish a new, unsigned summary of all refs; arguments and errors as `update_summary`."""
+    """Publish a new summary of all refs; arguments and errors as `update_summary`."""
     with repo.lock.held(exclusive=False):
         pairs = list(metadata)
         digests = read_delta_digests(repo)
@@ -83,7 +94,10 @@ def regenerate_summary(
             pairs.append((keys.COLLECTION_MAP, collection_map(others.items())))
         data = encode_summary(Summary(refs, ordered_metadata(pairs)))
         write_delta_indexes(repo, digests)
-        publish_summary(repo, data, None)
+        signatures: Metadata = ()
+        for sign in signers:
+            signatures = sign(data, signatures)
+        publish_summary(repo, data, encode_metadata(signatures) if signatures else None)
 
 
 def parse_summary_metadata(arguments: Iterable[str]) -> Metadata:
@@ -132,6 +146,7 @@ def publish_summary(repo: Repo, summary: bytes, signature: bytes | None) -> None
             directory.replace_file(SUMMARY_NAME, summary, sync=repo.fsync)
             if signature is not None:
                 directory.replace_file(SIGNATURE_NAME, signature, sync=repo.fsync)
+                directory.set_mtime(SUMMARY_NAME, directory.stat(SIGNATURE_NAME).st_mtime_ns)
             directory.rename(SUMMARY_NAME, SUMMARY_NAME, to_dir=repo.dir)
             if signature is not None:
                 directory.rename(SIGNATURE_NAME, SIGNATURE_NAME, to_dir=repo.dir)
@@ -189,27 +204,36 @@ def _summary_refs(repo: Repo, refs: Mapping[str, str]) -> Refs:
     return tuple(summary_ref(repo, name, parse_checksum(text)) for name, text in rows)
 
 
-def _commit_metadata(repo: Repo, own_id: str, metadata: Metadata, timestamp: int) -> None:
-    """Commit `metadata` to `METADATA_REF`, with an empty tree."""
+def _metadata_commit(repo: Repo, own_id: str, metadata: Metadata, timestamp: int) -> Commit:
+    """Return a commit of `metadata`, with an empty tree."""
     bindings = (
         ("ostree.collection-binding", Variant("s", own_id)),
         ("ostree.ref-binding", Variant("as", (METADATA_REF,))),
     )
+    return Commit(
+        metadata=ordered_metadata([*metadata, *bindings]),
+        parent=repo.resolve_ref(Refspec(None, METADATA_REF), fallback=False),
+        related=(),
+        subject="",
+        body="",
+        timestamp=timestamp,
+        root_tree=Checksum(hashlib.sha256(_EMPTY_TREE).digest()),
+        root_meta=Checksum(hashlib.sha256(_ROOT_META).digest()),
+    )
+
+
+def _store_metadata_commit(
+    repo: Repo, own_id: str, commit: Commit, signers: Sequence[Signer]
+) -> None:
     with repo.transaction() as transaction:
         transaction.updates_summary = False
-        tree = repo.write_metadata(ObjectType.DIRTREE, encode_dirtree(Dirtree((), ())))
-        meta = repo.write_metadata(
-            ObjectType.DIRMETA, encode_dirmeta(Dirmeta(0, 0, _ROOT_MODE, ()))
-        )
-        commit = Commit(
-            metadata=ordered_metadata([*metadata, *bindings]),
-            parent=repo.resolve_ref(Refspec(None, METADATA_REF), fallback=False),
-            related=(),
-            subject="",
-            body="",
-            timestamp=timestamp,
-            root_tree=tree,
-            root_meta=meta,
-        )
-        written = repo.write_metadata(ObjectType.COMMIT, encode_commit(commit))
+        repo.write_metadata(ObjectType.DIRTREE, _EMPTY_TREE, expected=commit.root_tree)
+        repo.write_metadata(ObjectType.DIRMETA, _ROOT_META, expected=commit.root_meta)
+        data = encode_commit(commit)
+        written = repo.write_metadata(ObjectType.COMMIT, data)
+        signatures: Metadata = ()
+        for sign in signers:
+            signatures = sign(data, signatures)
+        if signatures:
+            repo.write_detached_metadata(written, signatures)
         transaction.set_collection_ref(CollectionRef(own_id, METADATA_REF), written)

@@ -1,0 +1,91 @@
+"""The OpenPGP keys that count for one remote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pyostree.errors import ConfigError, doing
+from pyostree.remote.remotes import Remotes
+from pyostree.repo.repo import Repo
+from pyostree.sign.detached import decode_signatures, verify_gpg
+from pyostree.sign.gpg.importer import import_keys
+from pyostree.sign.gpg.keyrings import (
+    MAX_KEYRING_BYTES,
+    Keyrings,
+    global_keyrings,
+    home_keyrings,
+    key_files,
+)
+from pyostree.sign.gpg.result import require_valid
+from pyostree.sign.gpg.verifier import GpgVerifier
+
+
+def open_remote_verifier(remotes: Remotes, name: str, homedir: str | None = None) -> GpgVerifier:
+    """Return a verifier with the keys of a remote, and those in a GnuPG home.
+
+    Raises:
+        RemoteNotFoundError: no such remote.
+        ConfigError: its ``gpgkeypath`` mixes separators.
+        OSError: a path in it does not exist.
+    """
+    keyrings = _own_keyrings(remotes, name)
+    if not keyrings.streams:  # a keyring of its own takes the place of the global ones
+        keyrings += global_keyrings()
+    if homedir is not None:
+        keyrings += home_keyrings(homedir)
+    return GpgVerifier(keyrings)
+
+
+def check_gpg_summary(remotes: Remotes, name: str, summary: bytes, signature: bytes) -> None:
+    """Raise `VerificationError` unless a key of the remote has signed its summary.
+
+    Args:
+        signature: the file ``summary.sig``.
+    """
+    with open_remote_verifier(remotes, name) as verifier:
+        require_valid(verify_gpg(verifier, summary, decode_signatures(signature)))
+
+
+def open_key_list(repo: Repo, name: str | None) -> GpgVerifier:
+    """Return a verifier with the keys of a remote alone, or for None those trusted globally."""
+    if name is None:
+        return GpgVerifier(global_keyrings())
+    return GpgVerifier(_own_keyrings(Remotes.load(repo), name))
+
+
+def _own_keyrings(remotes: Remotes, name: str) -> Keyrings:
+    key_path = remotes.get(name, "gpgkeypath")
+    keyring = remotes.read_keyring(name, max_bytes=MAX_KEYRING_BYTES)
+    keyrings = Keyrings() if keyring is None else Keyrings((keyring,))
+    for path in _split(key_path or ""):
+        keyrings += key_files(path)
+    return keyrings
+
+
+def _split(value: str) -> list[str]:
+    """Return the entries of a list; an empty one at the end does not count."""
+    if "," in value and ";" in value:
+        raise ConfigError("key value list contains more than one separator")
+    entries = re.split("[,;]", value)
+    return entries[:-1] if not entries[-1] else entries
+
+
+def import_remote_keys(repo: Repo, name: str, source: bytes, key_ids: Sequence[str] = ()) -> int:
+    """Add keys to those trusted for a remote; return how many are new.
+
+    Args:
+        source: keys, binary or armored.
+        key_ids: take only these; none: all.
+
+    Raises:
+        RemoteNotFoundError: no such remote.
+        OstreeError: a key is missing or refused; nothing changes then.
+    """
+    with doing("GPG"):
+        remotes = Remotes.load(repo)
+        remotes.get(name, "url")  # it must exist, here or in a parent
+        old = remotes.read_own_keyring(name, max_bytes=MAX_KEYRING_BYTES)
+        imported = import_keys(old or b"", source, key_ids)
+        remotes.write_keyring(name, imported.keyring)
+        return imported.new_keys

@@ -1,0 +1,76 @@
+"""Adding public keys to a keyring file: old format, plain OpenPGP packets one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pyostree.errors import NotFoundError, OstreeError
+from pyostree.fs.dir import Dir
+from pyostree.fs.tempdir import private_directory
+from pyostree.sign.gpg.keyrings import MAX_KEYRING_BYTES
+from pyostree.sign.gpg.program import HOME_PREFIX, KEYRING, run_private
+from pyostree.sign.gpg.status import parse_import_count
+from pyostree.sign.gpg.verifier import list_keys
+
+
+class ImportedKeys(NamedTuple):
+    """The new keyring, and how many of its keys are new."""
+
+    keyring: bytes
+    new_keys: int
+
+
+def import_keys(keyring: bytes, source: bytes, key_ids: Sequence[str] = ()) -> ImportedKeys:
+    """Return `keyring` with the keys of `source` merged into it.
+
+    Args:
+        keyring: empty for a new one.
+        source: keys, binary or armored.
+        key_ids: take only these; none: all.
+
+    Raises:
+        NotFoundError: `source` has no key, or not the one asked for.
+        OstreeError: GnuPG refuses a key; nothing is imported then.
+    """
+    chosen = _export(source, key_ids)
+    with private_directory(HOME_PREFIX) as home:
+        home.create_file(KEYRING, keyring, mode=0o600)
+        output = run_private(home, ["--import"], chosen)
+        considered, new_keys = parse_import_count(output.lines())
+        if output.status != 0 or not considered:
+            raise OstreeError(f"Failed to import keys: {output.reason}")
+        return ImportedKeys(home.read_file(KEYRING, max_bytes=MAX_KEYRING_BYTES), new_keys)
+
+
+def read_key_file(path: str) -> bytes:
+    """Return the content of a file with keys.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        parent, name = Dir.above(path)
+        with parent:
+            return parent.read_file(name, max_bytes=MAX_KEYRING_BYTES)
+    except OSError as err:
+        err.__notes__ = [f"Error opening file {path}"]
+        raise
+
+
+def _export(source: bytes, key_ids: Sequence[str]) -> bytes:
+    """Return the keys of `source` that are wanted, in binary form."""
+    with private_directory(HOME_PREFIX) as home:
+        home.create_file(KEYRING, b"", mode=0o600)
+        run_private(home, ["--import"], source)
+        fingerprints = []
+        for key_id in key_ids:
+            found = list_keys(home, key_id)
+            if not found:
+                raise NotFoundError(f'Unable to find key "{key_id}": GPGME: End of file')
+            fingerprints += [key.primary.fingerprint for key in found]
+        exported = "exported"
+        run_private(home, [f"--output={home.label}/{exported}", "--export", "--", *fingerprints])
+        if not home.is_file(exported, follow=False):
+            raise NotFoundError("Unable to export keys: GPGME: No data")
+        return home.read_file(exported, max_bytes=MAX_KEYRING_BYTES)

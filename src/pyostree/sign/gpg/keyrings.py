@@ -1,0 +1,108 @@
+"""Where the public keys come from that a verification may use."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from pyostree.fs.dir import Dir
+
+TRUSTED_DIR = "/usr/share/ostree/trusted.gpg.d"
+_TRUSTED_DIR_VARIABLE = "OSTREE_GPG_HOME"
+_EXTENSION = ".gpg"
+_NOT_KEYRINGS = ("trustdb.gpg", "secring.gpg")
+MAX_KEYRING_BYTES = 64 << 20
+
+
+class Keyrings(NamedTuple):
+    """Public keys; every one of them is trusted.
+
+    Attributes:
+        streams: binary OpenPGP keys.
+        files: paths of files to import, binary or armored; those without keys do no harm.
+    """
+
+    streams: tuple[bytes, ...] = ()
+    files: tuple[str, ...] = ()
+
+    def __add__(self, other: object) -> Keyrings:
+        """Return the keys of both."""
+        if not isinstance(other, Keyrings):
+            return NotImplemented
+        return Keyrings(self.streams + other.streams, self.files + other.files)
+
+
+def global_keyrings() -> Keyrings:
+    """Return the keys trusted on this machine; the environment may name another directory.
+
+    The variable is the one that every user of the reference has in scripts, so that it counts for
+    the library as for the command.
+    """
+    path = os.environ.get(_TRUSTED_DIR_VARIABLE) or TRUSTED_DIR
+    try:
+        directory = Dir.at(path)
+    except FileNotFoundError:
+        return Keyrings()
+    with directory:
+        return keyrings_in(directory)
+
+
+def home_keyrings(path: str) -> Keyrings:
+    """Return the keyrings in a GnuPG home; ``pubring.kbx`` is none.
+
+    Raises:
+        OSError: it cannot be read, with the note ``opendir(PATH)``.
+    """
+    with _open(path) as directory:
+        return keyrings_in(directory)
+
+
+def with_trusted(keyrings: Keyrings, homedir: str | None = None) -> Keyrings:
+    """Return keys, the global ones and those of a GnuPG home."""
+    keyrings += global_keyrings()
+    return keyrings if homedir is None else keyrings + home_keyrings(homedir)
+
+
+def keyrings_in(directory: Dir) -> Keyrings:
+    """Return the ``*.gpg`` files of a directory; symbolic links do not count."""
+    streams = []
+    for name in sorted(directory.list()):
+        if not name.endswith(_EXTENSION) or name in _NOT_KEYRINGS:
+            continue
+        if directory.is_file(name, follow=False):
+            streams.append(read_keyring(directory, name))
+    return Keyrings(tuple(streams))
+
+
+def read_keyring(directory: Dir, name: str) -> bytes:
+    """Return the content of a keyring."""
+    return directory.read_file(name, max_bytes=MAX_KEYRING_BYTES)
+
+
+def key_files(path: str) -> Keyrings:
+    """Return the files that an entry of ``gpgkeypath`` stands for.
+
+    Raises:
+        OSError: there is nothing of that name, with the note ``opendir(PATH)``.
+    """
+    try:
+        directory = _open(path)
+    except NotADirectoryError:
+        return Keyrings(files=(path,))
+    with directory:
+        names = sorted(name for name in directory.list() if _is_plain(directory, name))
+    return Keyrings(files=tuple(f"{path.rstrip('/')}/{name}" for name in names))
+
+
+def _is_plain(directory: Dir, name: str) -> bool:
+    status = directory.try_stat(name, follow=False)
+    return status is not None and stat.S_ISREG(status.st_mode)
+
+
+def _open(path: str) -> Dir:
+    try:
+        return Dir.at(path)
+    except OSError as err:
+        err.__notes__ = [f"opendir({path})"]
+        raise

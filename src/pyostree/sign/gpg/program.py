@@ -1,0 +1,130 @@
+"""Running ``gpg``: never interactive on our side, its output bounded, its exit status reported."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Sequence
+from typing import IO, NamedTuple
+
+from pyostree.errors import OstreeError, UnsupportedError
+from pyostree.fs.dir import Dir
+from pyostree.fs.tempdir import private_directory
+
+PROGRAM = "gpg"
+HOME_PREFIX = "ostree-gpg-"
+KEYRING = "pubring.gpg"  # its presence keeps GnuPG from making a keybox
+NO_TIMEOUT = 0.0
+
+_MAX_OUTPUT_BYTES = 64 << 20
+_MAX_ERROR_BYTES = 64 << 10
+_TIMEOUT_S = 300.0
+
+_COMMON = ("--batch", "--no-tty", "--no-greeting", "--status-fd=1")
+# A private home: nothing may come from the user's or the system's configuration, no key from the
+# network, and no agent is left behind. Trust is flat: whatever key is in the home counts.
+_PRIVATE = (
+    "--no-options",
+    "--no-autostart",
+    "--disable-dirmngr",
+    "--no-auto-key-locate",
+    "--no-auto-key-retrieve",
+    "--no-auto-check-trustdb",
+    "--trust-model=always",
+)
+
+
+class Output(NamedTuple):
+    """What gpg wrote; `errors` is for people."""
+
+    status: int
+    data: bytes
+    errors: str
+
+    def lines(self) -> list[str]:
+        """Return the lines of the output."""
+        return self.data.decode("utf-8", "replace").split("\n")
+
+    @property
+    def reason(self) -> str:
+        """The last thing that gpg complained about."""
+        lines = [line.strip() for line in self.errors.strip().split("\n")]
+        return lines[-1].removeprefix("gpg: ") or f"exit status {self.status}"
+
+
+def run_private(home: Dir, arguments: Sequence[str], data: bytes | None = None) -> Output:
+    """Run gpg in a home of our own (see `Home`)."""
+    return _run([f"--homedir={home.label}", *_PRIVATE, *arguments], home, data, _TIMEOUT_S)
+
+
+def run_user(homedir: str | None, arguments: Sequence[str]) -> Output:
+    """Run gpg in a person's home, where it may start an agent and ask for a passphrase.
+
+    Args:
+        homedir: None for what GnuPG uses by default.
+    """
+    own = [] if homedir is None else [f"--homedir={homedir}"]
+    with private_directory(HOME_PREFIX) as scratch:
+        return _run([*own, *arguments], scratch, None, NO_TIMEOUT)
+
+
+def _run(arguments: Sequence[str], scratch: Dir, data: bytes | None, timeout_s: float) -> Output:
+    errors_name = "errors"
+    scratch.replace_file(errors_name, b"", mode=0o600, sync=False)
+    with (
+        open(f"{scratch.label}/{errors_name}", "r+b") as errors,
+        _start([PROGRAM, *_COMMON, *arguments], errors, has_input=data is not None) as process,
+    ):
+        timer = threading.Timer(timeout_s or threading.TIMEOUT_MAX, process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            output = _exchange(process, data)
+            status = process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+        errors.seek(0)
+        text = errors.read(_MAX_ERROR_BYTES).decode("utf-8", "replace")
+    return Output(status, output, text)
+
+
+def _start(
+    command: Sequence[str], errors: IO[bytes], *, has_input: bool
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+    except FileNotFoundError:
+        err = UnsupportedError("GnuPG is needed for OpenPGP signatures, but there is no gpg")
+        err.hint = "install GnuPG (Debian: apt-get install gpg)"
+        raise err from None
+
+
+def _exchange(process: subprocess.Popen[bytes], data: bytes | None) -> bytes:
+    assert process.stdout is not None
+    writer = None
+    if data is not None:
+        writer = threading.Thread(target=_feed, args=(process, data))
+        writer.start()
+    output = process.stdout.read(_MAX_OUTPUT_BYTES + 1)
+    if len(output) > _MAX_OUTPUT_BYTES:
+        process.kill()
+    if writer is not None:
+        writer.join()
+    if len(output) > _MAX_OUTPUT_BYTES:
+        raise OstreeError(f"gpg wrote more than {_MAX_OUTPUT_BYTES} bytes")
+    return output
+
+
+def _feed(process: subprocess.Popen[bytes], data: bytes) -> None:
+    assert process.stdin is not None
+    try:
+        with process.stdin:
+            process.stdin.write(data)
+    except BrokenPipeError:
+        pass  # gpg has its reasons, and tells them

@@ -1,0 +1,112 @@
+"""Verifying detached signatures in a private GnuPG home that holds only the keys given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from pyostree.errors import FormatError, VerificationError, doing
+from pyostree.formats.openpgp import count_signatures, dearmor
+from pyostree.fs.dir import Dir
+from pyostree.fs.tempdir import private_directory
+from pyostree.sign.gpg.keyrings import Keyrings
+from pyostree.sign.gpg.keys import Key, parse_keys
+from pyostree.sign.gpg.program import HOME_PREFIX, KEYRING, run_private
+from pyostree.sign.gpg.result import GpgSignature, with_key
+from pyostree.sign.gpg.status import parse_status
+
+_MAX_SIGNATURES = 1000
+_MAX_SIGNATURE_BYTES = 4 << 20
+_NO_DATA = "Unable to complete signature verification: GPGME: No data"
+
+
+class GpgVerifier:
+    """Verifies with a fixed set of keys; a context manager.
+
+    The home is made when it is first needed, so that a verifier which is never asked costs nothing.
+    """
+
+    def __init__(self, keyrings: Keyrings) -> None:
+        self._keyrings = keyrings
+        self._opened = ExitStack()
+        self._home: Dir | None = None
+        self._keys: tuple[Key, ...] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the home."""
+        self._home = None
+        self._opened.close()
+
+    def verify(self, data: bytes, signatures: Sequence[bytes]) -> tuple[GpgSignature, ...]:
+        """Return what is to be said about each signature of `data`.
+
+        Raises:
+            VerificationError: there is no signature at all, or something that is none.
+        """
+        with doing("GPG"):
+            packets = _join(signatures)
+            home = self._open_home()
+            home.replace_file("data", data, mode=0o600, sync=False)
+            home.replace_file("signature", packets, mode=0o600, sync=False)
+            path = home.label
+            output = run_private(home, ["--verify", "--", f"{path}/signature", f"{path}/data"])
+            found = parse_status(output.lines())
+            if not found:
+                raise VerificationError(
+                    f"Unable to complete signature verification: {output.reason}"
+                )
+            return tuple(with_key(status, self.list_keys()) for status in found)
+
+    def list_keys(self) -> tuple[Key, ...]:
+        """Return all keys that count."""
+        if self._keys is None:
+            self._keys = list_keys(self._open_home())
+        return self._keys
+
+    def find_primary(self, key_id: str) -> str | None:
+        """Return the primary fingerprint of the one key that an id or user id names."""
+        found = list_keys(self._open_home(), key_id)
+        return found[0].primary.fingerprint if len(found) == 1 else None
+
+    def _open_home(self) -> Dir:
+        if self._home is None:
+            home = self._opened.enter_context(private_directory(HOME_PREFIX))
+            home.create_file(KEYRING, b"".join(self._keyrings.streams), mode=0o600)
+            for path in self._keyrings.files:
+                run_private(home, ["--import", "--", path])  # a file without keys is no error
+            self._home = home
+        return self._home
+
+
+def list_keys(home: Dir, *key_ids: str) -> tuple[Key, ...]:
+    """Return the public keys in a home of ours, or those that are named."""
+    arguments = ["--with-colons", "--fixed-list-mode", "--list-keys", "--", *key_ids]
+    return parse_keys(run_private(home, arguments).lines())
+
+
+def _join(signatures: Sequence[bytes]) -> bytes:
+    if sum(map(len, signatures)) > _MAX_SIGNATURE_BYTES:
+        raise VerificationError(f"More than {_MAX_SIGNATURE_BYTES} bytes of signatures")
+    try:
+        packets = b"".join(map(dearmor, signatures))
+        count = count_signatures(packets)
+    except FormatError as err:
+        raise VerificationError(_NO_DATA) from err
+    if count == 0:
+        raise VerificationError(_NO_DATA)
+    if count > _MAX_SIGNATURES:
+        raise VerificationError(f"More than {_MAX_SIGNATURES} signatures")
+    return packets
