@@ -250,13 +250,16 @@ class Dir:
             raise
 
     def read_file(self, name: str, *, max_bytes: int | None = None, follow: bool = True) -> bytes:
-        """Return the content of `name`.
+        """Return the content of `name`, with ``follow=False`` only of a regular file.
 
         Raises:
-            OSError: EFBIG when the file has more than `max_bytes`; else what opening raises.
+            OSError: EFBIG when the file has more than `max_bytes`; ENXIO for what is no file; else
+                what opening raises.
         """
         fd = self.open_read(name, follow=follow)
         try:
+            if not follow:
+                _check_regular(fd)
             return read_all(fd, max_bytes=max_bytes)
         except OSError as err:
             err.add_note(f"read({name})")
@@ -437,6 +440,13 @@ class Dir:
                 os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _check_regular(fd: int) -> None:
+    mode = os.fstat(fd).st_mode
+    if not stat_bits.S_ISREG(mode):  # reading a device may never end
+        code = errno.EISDIR if stat_bits.S_ISDIR(mode) else errno.ENXIO
+        raise OSError(code, os.strerror(code))
 
 
 def read_all(fd: int, *, max_bytes: int | None = None) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyostree.errors import ConfigError, doing
+from pyostree.errors import ConfigError, FormatError, doing
 from pyostree.formats.keyfile import KeyFile
 from pyostree.repo.modes import RepoMode, parse_mode
 
@@ -67,6 +67,10 @@ def parse_config(text: bytes) -> RepoConfig:
         ConfigError: a wrong value, in the reference's words.
         FormatError: no key file, or a required key is missing.
     """
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise FormatError("Invalid UTF-8") from None
     with doing("Couldn't parse config file"):
         keyfile = KeyFile.parse(text)
     return interpret_config(keyfile)
@@ -83,7 +87,8 @@ def interpret_config(keyfile: KeyFile) -> RepoConfig:
             'This version of OSTree no longer supports "archive" repositories; '
             "use archive-z2 instead"
         )
-    mode = parse_mode(keyfile.get_raw("core", "mode") or "bare")
+    mode_text = keyfile.get_raw("core", "mode")
+    mode = RepoMode.BARE if mode_text is None else parse_mode(mode_text)
     cache = keyfile.get_boolean("core", "enable-uncompressed-cache", True)
     fsync = keyfile.get_boolean("core", "fsync", True)
     per_object = keyfile.get_boolean("core", "per-object-fsync", False)

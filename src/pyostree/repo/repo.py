@@ -137,7 +137,7 @@ class Repo:
         path = self.config.parent
         if path is None:
             return None
-        with doing(f"While checking parent repository '{path}'"):
+        with doing(f"While checking parent repository '{path}'"), doing("opening repo"):
             if depth >= _MAX_PARENTS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             return Repo(Dir.at(path), path, depth=depth + 1)
