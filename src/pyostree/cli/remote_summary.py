@@ -42,3 +42,7 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         raise NotFoundError("Remote server has no summary file")
     view = SummaryView(args.raw, args.list_metadata_keys, args.print_metadata_key)
     view.show(found.data, out)
+    if found.gpg and view.is_default:
+        from pyostree.cli.signature_text import write_signatures
+
+        write_signatures(out, "\nGPG: Verification enabled, found {}", found.gpg)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import email.utils
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -321,7 +321,7 @@ class CurlFetcher:
             transfer.handle.setopt(option, value)
         if self._ca_bundle is not None and not self._settings.tls_permissive:
             transfer.handle.setopt(pycurl.CAINFO, self._ca_bundle)
-        transfer.handle.setopt(pycurl.HTTPHEADER, self._headers)
+        _set_headers(transfer.handle, self._headers)
         return transfer
 
     def _set_request_options(self, transfer: _Transfer) -> None:
@@ -334,13 +334,19 @@ class CurlFetcher:
         if validators is not None and validators.last_modified > 0:
             date = email.utils.formatdate(validators.last_modified, usegmt=True)
             headers.append(f"If-Modified-Since: {date.replace('GMT', 'UTC')}")
-        transfer.handle.setopt(pycurl.HTTPHEADER, headers)
+        _set_headers(transfer.handle, headers)
         transfer.handle.setopt(pycurl.HEADERFUNCTION, transfer.note_header)
 
     def _undo_request_options(self, transfer: _Transfer) -> None:
         transfer.dirty = False
-        transfer.handle.setopt(pycurl.HTTPHEADER, self._headers)
+        _set_headers(transfer.handle, self._headers)
         transfer.handle.unsetopt(pycurl.HEADERFUNCTION)
+
+
+def _set_headers(handle: pycurl.Curl, headers: Sequence[str]) -> None:
+    # An empty list would be ignored, and those of an earlier request sent again.
+    handle.unsetopt(pycurl.HTTPHEADER)
+    handle.setopt(pycurl.HTTPHEADER, list(headers))
 
 
 def _options(settings: FetchSettings) -> list[tuple[int, object]]:

@@ -21,21 +21,28 @@ from pyostree.remote.fetch import (
     FetchRequest,
     fetch_one,
 )
+from pyostree.remote.keyrings import verify_gpg_summary
 from pyostree.remote.metalink import fetch_metalink
 from pyostree.remote.mirrorlist import fetch_bases
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.summary_cache import CachedFile, SummaryCache, is_permission_error
 from pyostree.remote.urls import BaseUrl
 from pyostree.repo.repo import Repo
+from pyostree.sign.gpg.result import GpgSignature
 
 _SUMMARY, _SIGNATURE = "summary", "summary.sig"
 
 
 class FetchedSummary(NamedTuple):
-    """A summary and its signatures as they came; None for what the remote does not have."""
+    """A summary and its signatures as they came; None for what the remote does not have.
+
+    Attributes:
+        gpg: its OpenPGP signatures, one of them valid; empty when none are demanded.
+    """
 
     data: bytes | None
     signature: bytes | None
+    gpg: tuple[GpgSignature, ...] = ()
 
 
 def fetch_summary(
@@ -60,8 +67,7 @@ def fetch_summary(
         else:
             bases = fetch_bases(fetcher, remotes.url(name))
             found = _Session(fetcher, cache, name, bases).fetch()
-    _check(remotes, name, found)
-    return found
+    return _check(remotes, name, found)
 
 
 class _Session:
@@ -139,23 +145,27 @@ def _through_metalink(fetcher: Fetcher, url: str) -> FetchedSummary:
     return FetchedSummary(get(_SUMMARY), signature)
 
 
-def _check(remotes: Remotes, name: str, found: FetchedSummary) -> None:
-    """Fail unless the remote's demands are met, which only missing demands are today."""
+def _check(remotes: Remotes, name: str, found: FetchedSummary) -> FetchedSummary:
+    """Return the summary with what is known of its signatures; fail unless demands are met."""
     demands = read_demands(remotes, name)
-    for is_demanded, kind, option in (
-        (demands.gpg_summary, "GPG", "gpg-verify-summary"),
-        (demands.engine_summary, "Signature", "sign-verify-summary"),
-    ):
-        if not is_demanded:
-            continue
-        if found.data is None:
-            raise VerificationError(
-                f"{kind} verification enabled, but no summary found "
-                "(check that the configured URL in remote config is correct)"
-            )
-        if found.signature is None:
-            raise VerificationError(
-                f"{kind} verification enabled, but no summary signatures found "
-                f"(use {option}=false in remote config to disable)"
-            )
-        raise unverifiable(name, option)
+    if demands.gpg_summary:
+        data, signature = _require(found, "GPG", "gpg-verify-summary")
+        found = found._replace(gpg=verify_gpg_summary(remotes, name, data, signature))
+    if demands.engine_summary:
+        _require(found, "Signature", "sign-verify-summary")
+        raise unverifiable(name, "sign-verify-summary")
+    return found
+
+
+def _require(found: FetchedSummary, kind: str, option: str) -> tuple[bytes, bytes]:
+    if found.data is None:
+        raise VerificationError(
+            f"{kind} verification enabled, but no summary found "
+            "(check that the configured URL in remote config is correct)"
+        )
+    if found.signature is None:
+        raise VerificationError(
+            f"{kind} verification enabled, but no summary signatures found "
+            f"(use {option}=false in remote config to disable)"
+        )
+    return found.data, found.signature

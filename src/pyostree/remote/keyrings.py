@@ -17,7 +17,7 @@ from pyostree.sign.gpg.keyrings import (
     home_keyrings,
     key_files,
 )
-from pyostree.sign.gpg.result import require_valid
+from pyostree.sign.gpg.result import GpgSignature, require_valid
 from pyostree.sign.gpg.verifier import GpgVerifier
 
 
@@ -37,14 +37,21 @@ def open_remote_verifier(remotes: Remotes, name: str, homedir: str | None = None
     return GpgVerifier(keyrings)
 
 
-def check_gpg_summary(remotes: Remotes, name: str, summary: bytes, signature: bytes) -> None:
-    """Raise `VerificationError` unless a key of the remote has signed its summary.
+def verify_gpg_summary(
+    remotes: Remotes, name: str, summary: bytes, signature: bytes
+) -> tuple[GpgSignature, ...]:
+    """Return the signatures of a remote's summary.
 
     Args:
         signature: the file ``summary.sig``.
+
+    Raises:
+        VerificationError: none of them is valid.
     """
     with open_remote_verifier(remotes, name) as verifier:
-        require_valid(verify_gpg(verifier, summary, decode_signatures(signature)))
+        found = verify_gpg(verifier, summary, decode_signatures(signature))
+    require_valid(found)
+    return found
 
 
 def open_key_list(repo: Repo, name: str | None) -> GpgVerifier:
