@@ -79,7 +79,7 @@ def _run(repo: Repo, directory: Dir, part: DeltaPart) -> None:
     if part.inline is not None:
         run_part(repo, part)
         return
-    with doing(f"Opening deltapart '{part.index}'"):
-        file = InputFile(directory.open_read(str(part.index)))
+    with doing(f"Opening deltapart '{part.number}'"):
+        file = InputFile(directory.open_read(str(part.number)))
     with file:
         run_part(repo, part, file.chunks())

@@ -1,14 +1,14 @@
-"""What applying a static delta means: a superblock, checked in all its parts before anything runs."""
+"""What a static delta will do: its superblock, checked in all parts before anything runs."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from contextlib import closing
 from typing import NamedTuple
 
 from pyostree.delta.apply_part import apply_part
 from pyostree.delta.part_file import open_payload, payload_limit
-from pyostree.errors import FormatError, doing
+from pyostree.errors import ChecksumMismatchError, FormatError, doing
 from pyostree.formats.commit import METADATA_TYPE, encode_metadata
 from pyostree.formats.delta_superblock import (
     PartHeader,
@@ -23,9 +23,9 @@ from pyostree.repo.repo import Repo
 
 
 class DeltaPart(NamedTuple):
-    """One part; `inline` is its file when the superblock holds it."""
+    """One part, the `number`-th; `inline` is its file when the superblock holds it."""
 
-    index: int
+    number: int
     header: PartHeader
     checksum: Checksum
     objects: tuple[ObjectName, ...]
@@ -51,6 +51,14 @@ class DeltaPlan(NamedTuple):
     superblock: Superblock
     parts: tuple[DeltaPart, ...]
     fallbacks: tuple[DeltaFallback, ...]
+
+    @property
+    def detached(self) -> bytes | None:
+        """The commit's detached metadata, encoded; None when it has none."""
+        found = lookup(self.superblock.metadata, detached_key(self.name))
+        if found is None or found.type != METADATA_TYPE:
+            return None
+        return encode_metadata(found.value)
 
     @property
     def usize(self) -> int:
@@ -102,10 +110,14 @@ def store_commit(repo: Repo, plan: DeltaPlan) -> None:
     Raises:
         ChecksumMismatchError: it is not the one that it should be.
     """
-    detached = lookup(plan.superblock.metadata, detached_key(plan.name))
-    if detached is not None and detached.type == METADATA_TYPE:
-        repo.store.write_detached(plan.name.target, encode_metadata(detached.value))
-    repo.write_metadata(ObjectType.COMMIT, plan.superblock.commit, expected=plan.name.target)
+    target = plan.name.target
+    with doing("Writing metadata object"):
+        actual = hashlib.sha256(plan.superblock.commit).hexdigest()
+        if actual != str(target):  # before anything is written in its name
+            raise ChecksumMismatchError("commit", str(target), actual)
+    if plan.detached is not None:
+        repo.store.write_detached(target, plan.detached)
+    repo.write_metadata(ObjectType.COMMIT, plan.superblock.commit, expected=target)
 
 
 def run_part(repo: Repo, part: DeltaPart, chunks: Iterable[bytes] | None = None) -> None:
@@ -125,7 +137,7 @@ def run_part(repo: Repo, part: DeltaPart, chunks: Iterable[bytes] | None = None)
     else:
         checksum = part.checksum
     with (
-        doing(f"Executing delta part {part.index}"),
+        doing(f"Executing delta part {part.number}"),
         open_payload(
             chunks, repo.store.temp, max_bytes=payload_limit(part.header), checksum=checksum
         ) as payload,

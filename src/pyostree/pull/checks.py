@@ -1,4 +1,4 @@
-"""What a commit must fulfil to be pulled: bindings and timestamps."""
+"""What a commit must fulfil to be pulled: signatures, bindings and timestamps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pyostree.errors import doing
 from pyostree.formats.commit import Commit
 from pyostree.formats.objects import Checksum
 from pyostree.pull.bindings import check_bindings
+from pyostree.pull.signatures import CommitSignatures
 from pyostree.pull.timestamps import check_not_older
 from pyostree.repo.repo import Repo
 
@@ -14,6 +15,7 @@ class CommitChecks:
     """Checks every commit of one pull.
 
     Args:
+        signatures: what signed commits must fulfil.
         collection_id: collection of the source; None to leave that unchecked.
         binds: whether bindings are checked.
         oldest: a commit that no pulled one may be older than.
@@ -22,12 +24,14 @@ class CommitChecks:
     def __init__(
         self,
         repo: Repo,
+        signatures: CommitSignatures,
         *,
         collection_id: str | None,
         binds: bool = True,
         oldest: tuple[str, Checksum] | None = None,
     ) -> None:
         self._repo = repo
+        self._signatures = signatures
         self._collection_id = collection_id
         self._binds = binds
         self._oldest = oldest
@@ -46,6 +50,8 @@ class CommitChecks:
 
     def __call__(self, checksum: Checksum, commit: Commit) -> None:
         """Raise `VerificationError` for a commit that must not be pulled."""
+        # Whatever way a commit has come: here at the latest its signature is checked.
+        self._signatures.check_stored(self._repo, checksum)
         if self._binds:
             with doing(f"Commit {checksum}"):
                 for ref in self._refs.get(checksum, (None,)):

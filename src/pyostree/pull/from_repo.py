@@ -21,8 +21,11 @@ from pyostree.pull.remote_summary import read_remote_summary
 from pyostree.pull.requests import Request, RequestedRef, plan_request
 from pyostree.pull.resolve import resolve_refs
 from pyostree.pull.run import Plan, Report, run_plan
+from pyostree.pull.signatures import CommitSignatures, check_summary
 from pyostree.pull.summary_files import SummaryFiles, read_summary_files
-from pyostree.remote.remotes import Remotes
+from pyostree.remote.endpoints import Demands
+from pyostree.remote.keyrings import open_remote_verifier
+from pyostree.remote.remotes import FILE_URL, Remotes
 from pyostree.repo.import_objects import Importer
 from pyostree.repo.refs import not_found
 from pyostree.repo.repo import Repo
@@ -49,24 +52,60 @@ def pull_local(
         OstreeError: the repository's refs are unchanged.
     """
     check_options(options)
-    if options.gpg_verify or options.gpg_verify_summary:
-        if options.ref_remote is None:
-            raise VerificationError("Must specify remote name to enable gpg verification")
-        raise UnsupportedError("verifying GPG signatures is not supported yet")
+    if (options.gpg_verify or options.gpg_verify_summary) and options.ref_remote is None:
+        raise VerificationError("Must specify remote name to enable gpg verification")
     check_deltas(options, is_archive=not repo.mode.is_bare)
     with Repo.open(source_path) as source:
         names = wanted or [Wanted(name) for name in source.refs.list()]
+        if options.require_static_deltas:
+            return _pull_deltas(repo, source, names, options, report)
         request = plan_request(names, (), mirror=options.mirror, remote=f"file://{source_path}")
         plan, _ = plan_from_repo(source, request, remote=options.ref_remote)
-        return pull_from_repo(repo, source, plan, options, report)
+        _check_summary(repo, source, options)
+        with _signatures(repo, options) as signatures:
+            return pull_from_repo(repo, source, plan, options, report, signatures)
+
+
+def _pull_deltas(
+    repo: Repo,
+    source: Repo,
+    wanted: Sequence[Wanted],
+    options: PullOptions,
+    report: Report | None,
+) -> PullResult:
+    """Pull as from a server, since only that uses deltas."""
+    from pyostree.pull.from_remote import pull  # it needs this module itself
+
+    return pull(repo, f"{FILE_URL}{source.path}", wanted, options, report)
+
+
+def _check_summary(repo: Repo, source: Repo, options: PullOptions) -> None:
+    if not options.gpg_verify_summary or options.ref_remote is None:
+        return
+    demands = Demands(
+        gpg_commits=False, gpg_summary=True, engine_commits=False, engine_summary=False
+    )
+    summary, signature = read_summary_files(source)[:2]
+    check_summary(
+        demands,
+        Remotes.load(repo),
+        options.ref_remote,
+        None if summary is None else summary.data,
+        None if signature is None else signature.data,
+    )
+
+
+def _signatures(repo: Repo, options: PullOptions) -> CommitSignatures:
+    """Return what checks the commits; unlike for a pull from a remote nothing is the default."""
+    if not options.gpg_verify or options.ref_remote is None:
+        return CommitSignatures(None)
+    return CommitSignatures(open_remote_verifier(Remotes.load(repo), options.ref_remote))
 
 
 def check_deltas(options: PullOptions, *, is_archive: bool) -> None:
-    """Raise `UnsupportedError` when static deltas are required."""
+    """Raise `UnsupportedError` when static deltas are required where they cannot be used."""
     if options.require_static_deltas and is_archive:
         raise UnsupportedError("Can't use static deltas in an archive repo")
-    if options.require_static_deltas:
-        raise UnsupportedError("pulling static deltas is not supported yet")
 
 
 def plan_from_repo(
@@ -119,6 +158,7 @@ def pull_from_repo(
     plan: Plan,
     options: PullOptions,
     report: Report | None,
+    signatures: CommitSignatures,
 ) -> PullResult:
     """Copy what `plan` says."""
 
@@ -131,4 +171,4 @@ def pull_from_repo(
         )
         return LocalSupplier(job, source, importer, has_tombstones=plan.has_tombstones)
 
-    return run_plan(repo, plan, options, connect, report)
+    return run_plan(repo, plan, options, connect, report, signatures)

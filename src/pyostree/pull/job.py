@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.pull.progress import PullProgress
+from pyostree.pull.signatures import CommitSignatures
 from pyostree.repo.repo import Repo
 from pyostree.repo.transaction import Transaction
 
@@ -20,9 +21,11 @@ class PullJob(NamedTuple):
         transaction: counts them, publishes them in the end.
         progress: updated by whoever gets or stores an object, on the main thread.
         pool: threads for verifying and storing.
+        signatures: to ask before a commit, or detached metadata of a stored one, is written.
     """
 
     repo: Repo
     transaction: Transaction
     progress: PullProgress
     pool: Executor
+    signatures: CommitSignatures

@@ -13,7 +13,7 @@ from pyostree.repo.import_objects import Imported, Importer
 from pyostree.repo.repo import Repo
 
 if TYPE_CHECKING:
-    from pyostree.pull.walk import Walker
+    from pyostree.pull.walk import Start, Walker
 
 _BATCH = 64
 _MAX_BATCHES = 8
@@ -80,13 +80,24 @@ class LocalSupplier:
         self._importer = importer
         self._objects = LocalObjects(job)
         self._progress = job.progress
+        self._signatures = job.signatures
         self._has_tombstones = has_tombstones
+
+    def begin(self, start: Start) -> None:
+        """Walk a commit; deltas would only be a detour."""
+        self.walker.add_commit(start.target, start.depth)
 
     def get_commit(self, checksum: Checksum) -> None:
         """Copy a commit with its detached metadata."""
         name = ObjectName(checksum, ObjectType.COMMIT)
         if not self._source.store.has(name):
             self._skip_missing(name)
+            return
+        if self._signatures.are_demanded:
+            self._progress.metadata_wanted += 1
+            self._signatures.copy_commit(self._source, self._repo, checksum)
+            self._progress.metadata_local += 1
+            self.walker.arrived(name)
             return
         # Before the commit itself: a crash must not leave it looking complete.
         self._repo.mark_partial(checksum)
@@ -104,6 +115,7 @@ class LocalSupplier:
         data = self._source.store.read_detached(checksum)
         if data is not None:
             self._progress.bytes_transferred += len(data)
+            self._signatures.check_detached(self._repo, checksum, data)
             self._repo.store.write_detached(checksum, data)
         self.walker.arrived(ObjectName(checksum, ObjectType.COMMIT))
 

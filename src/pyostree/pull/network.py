@@ -20,7 +20,8 @@ from pyostree.repo.repo import Repo
 from pyostree.repo.store.structure import check_structure
 
 if TYPE_CHECKING:
-    from pyostree.pull.walk import Walker
+    from pyostree.pull.deltas import DeltaPull
+    from pyostree.pull.walk import Start, Walker
 
 _METADATA_PRIORITY = -100
 _CONTENT_PRIORITY = 0
@@ -62,6 +63,7 @@ class NetworkSupplier:
     Attributes:
         walker: to be set before anything is asked for.
         commit_bytes: sizes of commit objects that the summary tells.
+        deltas: gets commits by static deltas; None to do without.
     """
 
     walker: Walker
@@ -80,6 +82,9 @@ class NetworkSupplier:
         self._transaction = job.transaction
         self._receiver = receiver
         self._progress = job.progress
+        self._signatures = job.signatures
+        # Detached metadata of commits that are not stored yet: what is written is checked first.
+        self._detached: dict[Checksum, bytes] = {}
         self._caches = tuple(caches)
         self._local = LocalObjects(job)
         self._background: Background[list[Stored]] = Background(
@@ -89,8 +94,17 @@ class NetworkSupplier:
         self._batch_bytes = 0
         self._bytes_before = fetcher.bytes_transferred
         self.commit_bytes: dict[Checksum, int] = {}
+        self.deltas: DeltaPull | None = None
 
     # -- what the walker asks for --------------------------------------------------------
+
+    def begin(self, start: Start) -> None:
+        """Get a commit, by a static delta where that is possible."""
+        if self.deltas is None:
+            self.walker.add_commit(start.target, start.depth)
+        else:
+            self.deltas.walker = self.walker
+            self.deltas.begin(start)
 
     def get_commit(self, checksum: Checksum) -> None:
         """Fetch a commit, its detached metadata first: signatures are in there."""
@@ -98,6 +112,11 @@ class NetworkSupplier:
         cache = self._find_cached(name)
         if cache is None:
             self.get_detached(checksum)
+        elif self._signatures.are_demanded:
+            self._progress.metadata_wanted += 1
+            self._signatures.copy_commit(cache.repo, self._repo, checksum)
+            self._progress.metadata_local += 1
+            self.walker.arrived(name)
         else:
             self._repo.mark_partial(checksum)
             self._copy_metadata(cache, name)
@@ -173,6 +192,10 @@ class NetworkSupplier:
         if len(self._background) < _BUSY_BATCHES or not self._fetcher.pending:
             self._flush()
         self._background.take_ended()
+        if self.deltas is not None:
+            self.deltas.step(wait=not (self._fetcher.pending or self.walker.has_work))
+            if self.deltas.is_busy:
+                return True
         if self._fetcher.pending or self.walker.has_work:
             return True
         self._background.wait_for_all()
@@ -186,10 +209,14 @@ class NetworkSupplier:
             self._flush()
         self._background.salvage()
         self._local.salvage()
+        if self.deltas is not None:
+            self.deltas.salvage()
 
     def _receive(self, completed: Completed) -> None:
         name = completed.request.tag
-        assert isinstance(name, ObjectName)
+        if not isinstance(name, ObjectName):
+            self._receive_delta(completed)
+            return
         if completed.error is not None:
             if not completed.missing or not self._skip_missing(name):
                 raise completed.error
@@ -198,6 +225,8 @@ class NetworkSupplier:
         assert body is not None
         if name.type is ObjectType.FILE:
             self._progress.content_fetched += 1
+            if self.deltas is not None:
+                self.deltas.content_arrived(name.checksum)
             self._add_content(name.checksum, body)
             return
         self._progress.metadata_fetched += 1
@@ -210,6 +239,10 @@ class NetworkSupplier:
                 pass  # that it exists is all we want to know
             case _:
                 self._store_metadata(name, data)
+
+    def _receive_delta(self, completed: Completed) -> None:
+        assert self.deltas is not None
+        self.deltas.receive(completed)
 
     def _skip_missing(self, name: ObjectName) -> bool:
         """Go on without an object that the remote lacks; return False when that is impossible."""
@@ -229,8 +262,13 @@ class NetworkSupplier:
     def _store_detached(self, name: ObjectName, data: bytes) -> None:
         with doing(str(name)):
             check_structure(ObjectType.COMMITMETA, data)
-        self._repo.store.write_detached(name.checksum, data)
-        self._after_detached(name.checksum)
+        checksum = name.checksum
+        if self._repo.store.has(ObjectName(checksum, ObjectType.COMMIT)):
+            self._signatures.check_detached(self._repo, checksum, data)
+            self._repo.store.write_detached(checksum, data)
+        else:
+            self._detached[checksum] = data
+        self._after_detached(checksum)
 
     def _after_detached(self, checksum: Checksum) -> None:
         name = ObjectName(checksum, ObjectType.COMMIT)
@@ -246,8 +284,12 @@ class NetworkSupplier:
         with doing(str(name)):
             check_structure(name.type, data)
         if name.type is ObjectType.COMMIT:
+            detached = self._detached.pop(name.checksum, None)
+            self._signatures.check(name.checksum, data, detached)
             # Before the commit itself: a crash must not leave it looking complete.
             self._repo.mark_partial(name.checksum)
+            if detached is not None:
+                self._repo.store.write_detached(name.checksum, detached)
         written = self._repo.store.put_metadata(name.type, data)
         self._transaction.stats.count_metadata(is_new=written.is_new)
         self.walker.arrived(name)

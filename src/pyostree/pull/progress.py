@@ -13,6 +13,69 @@ _MIN_ELAPSED_S = 2
 _MIN_DONE = 20
 
 
+class DeltaProgress:
+    """Counts of static deltas; "here" is what need not be fetched.
+
+    Attributes:
+        parts_done: parts applied or here.
+        size: bytes of all parts and fallbacks, as they are fetched.
+        size_done: of those that came or are here.
+        usize: bytes that the objects of all of them hold.
+    """
+
+    __slots__ = (
+        "fallbacks",
+        "fallbacks_done",
+        "parts",
+        "parts_done",
+        "size",
+        "size_done",
+        "usize",
+    )
+
+    def __init__(self) -> None:
+        self.parts = self.parts_done = 0
+        self.fallbacks = self.fallbacks_done = 0
+        self.size = self.size_done = self.usize = 0
+
+    def add_part(self, size: int, usize: int, *, is_here: bool) -> None:
+        """Count a part in."""
+        self.parts += 1
+        self.size += size
+        self.usize += usize
+        if is_here:
+            self.part_done(size)
+
+    def add_fallback(self, size: int, usize: int, *, is_here: bool) -> None:
+        """Count a file in that a delta leaves out."""
+        self.fallbacks += 1
+        self.size += size
+        self.usize += usize
+        if is_here:
+            self.fallback_done(size)
+
+    def part_done(self, size: int) -> None:
+        """Count a part that was applied."""
+        self.parts_done += 1
+        self.size_done += size
+
+    def fallback_done(self, size: int) -> None:
+        """Count a file that came."""
+        self.fallbacks_done += 1
+        self.size_done += size
+
+    @property
+    def done(self) -> str:
+        """``N/N`` parts and fallbacks."""
+        done = self.parts_done + self.fallbacks_done
+        return f"{done}/{self.parts + self.fallbacks}"
+
+    @property
+    def sizes(self) -> str:
+        """``SIZE/SIZE`` of them."""
+        return f"{format_size(self.size_done)}/{format_size(self.size)}"
+
+
 class PullProgress:
     """Counts of a running pull, changed by it and read by whoever shows them.
 
@@ -24,6 +87,7 @@ class PullProgress:
         content_local: files copied from there.
         metadata_wanted: metadata objects that were asked for so far.
         content_wanted: files that were asked for so far; final once nothing is scanned any more.
+        deltas: the same for static deltas.
         bytes_transferred: what came over the network.
         writes: objects being verified and stored.
         scanned: metadata objects that were looked at.
@@ -37,6 +101,7 @@ class PullProgress:
         "content_fetched",
         "content_local",
         "content_wanted",
+        "deltas",
         "has_failed",
         "is_local",
         "is_scanning",
@@ -56,6 +121,7 @@ class PullProgress:
         self.content_local = 0
         self.metadata_wanted = 0
         self.content_wanted = 0
+        self.deltas = DeltaProgress()
         self.bytes_transferred = 0
         self.writes = 0
         self.scanned = 0
@@ -90,9 +156,13 @@ def format_progress(progress: PullProgress, now_s: float) -> str:
     """
     if progress.has_failed:
         return "Caught error, waiting for outstanding tasks"
-    if progress.done < progress.wanted:
+    deltas = progress.deltas
+    has_parts_to_come = deltas.parts_done < deltas.parts
+    if progress.done < progress.wanted or has_parts_to_come:
         elapsed_s = int(now_s - progress.started_s)
         rate = format_rate(progress.bytes_transferred, elapsed_s)
+        if has_parts_to_come:
+            return f"Receiving delta parts: {deltas.done} {deltas.sizes} {rate}/s"
         size = format_size(progress.bytes_transferred)
         speed = f" {rate}/s {size}" if not progress.is_local else ""
         if progress.is_scanning:
@@ -117,6 +187,8 @@ class PullResult(NamedTuple):
         content_cached: files likewise.
         bytes_transferred: what came over the network for objects.
         seconds: how long it took.
+        delta_parts: parts of static deltas that were applied, or were not needed.
+        dry_run: what deltas would be fetched, when nothing else was asked for.
         content_bytes_written: what the new files hold; shared ones count nothing.
     """
 
@@ -128,12 +200,21 @@ class PullResult(NamedTuple):
     bytes_transferred: int
     seconds: int
     content_bytes_written: int
+    delta_parts: int = 0
+    dry_run: DeltaProgress | None = None
 
 
 def format_result(result: PullResult) -> str:
     """Return the line that ends a pull."""
-    verb = "imported" if result.is_local else "fetched"
-    text = f"{result.metadata} metadata, {result.content} content objects {verb}"
+    if result.dry_run is not None:
+        deltas = result.dry_run
+        total = format_size(deltas.usize)
+        return f"Delta update: {deltas.done} parts, {deltas.sizes}, {total} total uncompressed"
+    if result.delta_parts:
+        text = f"{result.delta_parts} delta parts, {result.metadata + result.content} loose fetched"
+    else:
+        verb = "imported" if result.is_local else "fetched"
+        text = f"{result.metadata} metadata, {result.content} content objects {verb}"
     if not result.is_local and (result.metadata_cached or result.content_cached):
         text += f" ({result.metadata_cached} meta, {result.content_cached} content local)"
     count = result.bytes_transferred

@@ -11,10 +11,12 @@ from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import CollectionRef, Refspec
 from pyostree.pull.checks import CommitChecks
 from pyostree.pull.job import PullJob
+from pyostree.pull.known_deltas import KnownDeltas
 from pyostree.pull.options import PullOptions
 from pyostree.pull.progress import PullProgress, PullResult
 from pyostree.pull.resolve import ResolvedRef
-from pyostree.pull.walk import Supplier, Walker
+from pyostree.pull.signatures import CommitSignatures
+from pyostree.pull.walk import Start, Supplier, Walker
 from pyostree.repo.parallel import worker_pool
 from pyostree.repo.repo import Repo
 from pyostree.repo.transaction import Transaction
@@ -34,6 +36,7 @@ class Plan(NamedTuple):
         is_local: the source is a repository on this machine.
         started_s: when it began, on the monotonic clock.
         has_tombstones: the source keeps tombstones of deleted commits.
+        deltas: static deltas of the source; None to do without.
     """
 
     remote: str | None
@@ -43,6 +46,7 @@ class Plan(NamedTuple):
     is_local: bool
     started_s: float
     has_tombstones: bool = False
+    deltas: KnownDeltas | None = None
 
 
 # Makes the supplier once the transaction runs.
@@ -50,9 +54,14 @@ Connect = Callable[[PullJob], Supplier]
 
 
 def run_plan(
-    repo: Repo, plan: Plan, options: PullOptions, connect: Connect, report: Report | None
+    repo: Repo,
+    plan: Plan,
+    options: PullOptions,
+    connect: Connect,
+    report: Report | None,
+    signatures: CommitSignatures,
 ) -> PullResult:
-    """Pull what `plan` says.
+    """Pull what `plan` says, commits only as far as `signatures` let them pass.
 
     Raises:
         OstreeError: refs are unchanged; verified objects wait for the next attempt.
@@ -62,9 +71,9 @@ def run_plan(
         repo.disable_fsync()
     if options.per_object_fsync:
         repo.sync_each_object()
-    checks = _checks(repo, plan, options)
+    checks = _checks(repo, plan, options, signatures)
     with repo.transaction() as transaction, worker_pool() as pool:
-        supplier = connect(PullJob(repo, transaction, progress, pool))
+        supplier = connect(PullJob(repo, transaction, progress, pool, signatures))
         walker = Walker(
             repo,
             supplier,
@@ -74,23 +83,30 @@ def run_plan(
             rescan_all=transaction.is_resuming,
         )
         supplier.walker = walker
-        for checksum in (*plan.commits, *(ref.checksum for ref in plan.refs)):
-            walker.add_commit(checksum, options.depth)
+        for checksum in plan.commits:
+            supplier.begin(Start(checksum, None, None, options.depth))
+        for ref in plan.refs:
+            current = repo.resolve_ref(Refspec(plan.remote, ref.ref))
+            supplier.begin(Start(ref.checksum, ref.ref, current, options.depth))
         _drive(walker, supplier, progress, _Reporter(report, options))
-        _set_refs(repo, transaction, plan, mirror=options.mirror)
-    if not options.subpaths and not options.commit_only:
+        if not options.dry_run:
+            _set_refs(repo, transaction, plan, mirror=options.mirror)
+    if not (options.subpaths or options.commit_only or options.dry_run):
         for checksum in walker.commits:
             repo.clear_partial(checksum)
-    return _result(progress, transaction)
+    return _result(progress, transaction, dry_run=options.dry_run)
 
 
-def _checks(repo: Repo, plan: Plan, options: PullOptions) -> CommitChecks:
+def _checks(
+    repo: Repo, plan: Plan, options: PullOptions, signatures: CommitSignatures
+) -> CommitChecks:
     oldest = None
     if options.timestamp_check_from is not None:
         rev = options.timestamp_check_from
         oldest = (rev, repo.resolve(rev))
     checks = CommitChecks(
         repo,
+        signatures,
         collection_id=plan.collection_id,
         binds=options.check_bindings,
         oldest=oldest,
@@ -151,7 +167,7 @@ def _set_refs(repo: Repo, transaction: Transaction, plan: Plan, *, mirror: bool)
             transaction.set_ref(refspec, ref.checksum)
 
 
-def _result(progress: PullProgress, transaction: Transaction) -> PullResult:
+def _result(progress: PullProgress, transaction: Transaction, *, dry_run: bool) -> PullResult:
     if progress.is_local:
         metadata, content = progress.metadata_local, progress.content_local
     else:
@@ -165,4 +181,6 @@ def _result(progress: PullProgress, transaction: Transaction) -> PullResult:
         bytes_transferred=progress.bytes_transferred,
         seconds=int(time.monotonic() - progress.started_s),
         content_bytes_written=transaction.stats.content_bytes_written,
+        delta_parts=progress.deltas.parts_done,
+        dry_run=progress.deltas if dry_run else None,
     )

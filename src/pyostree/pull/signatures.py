@@ -1,11 +1,22 @@
-"""What a remote demands to be signed, as long as no signature can be checked: it is refused."""
+"""What a remote demands to be signed, and whether a commit has it; nothing passes unchecked."""
 
 from __future__ import annotations
 
-from pyostree.errors import VerificationError
+import hashlib
+from types import TracebackType
+from typing import Self
+
+from pyostree.errors import ChecksumMismatchError, VerificationError, doing
+from pyostree.formats.commit import decode_metadata
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.options import PullOptions
 from pyostree.remote.endpoints import Demands, read_demands, unverifiable
+from pyostree.remote.keyrings import open_remote_verifier, verify_gpg_summary
 from pyostree.remote.remotes import Remotes
+from pyostree.repo.repo import Repo
+from pyostree.sign.detached import verify_gpg
+from pyostree.sign.gpg.result import require_valid
+from pyostree.sign.gpg.verifier import GpgVerifier
 
 
 def demands_of(remotes: Remotes, name: str, options: PullOptions) -> Demands:
@@ -18,26 +29,24 @@ def demands_of(remotes: Remotes, name: str, options: PullOptions) -> Demands:
     return demands
 
 
-def check_summary_demands(
-    demands: Demands, name: str, *, has_summary: bool, has_signature: bool
+def check_summary(
+    demands: Demands, remotes: Remotes, name: str, summary: bytes | None, signature: bytes | None
 ) -> None:
-    """Raise `VerificationError` when the summary must be signed.
-
-    The first messages are those of the reference for files that are missing.
-    """
+    """Raise `VerificationError` unless the summary has the signatures that are demanded."""
     if demands.gpg_summary:
-        option = "gpg-verify-summary"
-        missing = None if has_signature else "summary.sig"
-        missing = missing if has_summary else "summary"
+        missing = None if signature is not None else "summary.sig"
+        missing = missing if summary is not None else "summary"
         if missing is not None:
             raise VerificationError(
                 f"GPG verification enabled, but no {missing} found "
-                f"(use {option}=false in remote config to disable)"
+                "(use gpg-verify-summary=false in remote config to disable)"
             )
-        raise unverifiable(name, option)
+        assert summary is not None
+        assert signature is not None
+        verify_gpg_summary(remotes, name, summary, signature)
     if demands.engine_summary:
         option = "sign-verify-summary"
-        if not has_signature:
+        if signature is None:
             raise VerificationError(
                 "Signatures verification enabled, but no summary.sig found "
                 f"(use {option}=false in remote config to disable)"
@@ -45,9 +54,93 @@ def check_summary_demands(
         raise unverifiable(name, option)
 
 
-def check_commit_demands(demands: Demands, name: str) -> None:
-    """Raise `VerificationError` when commits must be signed."""
-    if demands.gpg_commits:
-        raise unverifiable(name, "gpg-verify")
+def check_engine_demands(demands: Demands, name: str) -> None:
+    """Raise `VerificationError` when commits must have signatures that cannot be checked."""
     if demands.engine_commits:
         raise unverifiable(name, "sign-verify")
+
+
+class CommitSignatures:
+    """Decides whether the signatures of commits allow to pull them; each commit is checked once.
+
+    A context manager.
+
+    Args:
+        verifier: None when no signatures are demanded.
+    """
+
+    def __init__(self, verifier: GpgVerifier | None) -> None:
+        self._verifier = verifier
+        self._checked: set[Checksum] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._verifier is not None:
+            self._verifier.close()
+
+    @property
+    def are_demanded(self) -> bool:
+        """Whether a commit needs a signature."""
+        return self._verifier is not None
+
+    def check(self, checksum: Checksum, data: bytes, detached: bytes | None) -> None:
+        """Let a commit pass, or not.
+
+        Args:
+            data: the bytes of the commit object.
+            detached: its detached metadata, None when there is none.
+
+        Raises:
+            VerificationError: no signature is valid.
+            ChecksumMismatchError: `data` is not that commit.
+        """
+        if self._verifier is None or checksum in self._checked:
+            return
+        actual = Checksum(hashlib.sha256(data).digest())
+        if actual != checksum:
+            raise ChecksumMismatchError("commit", str(checksum), str(actual))
+        with doing(f"Commit {checksum}"):
+            metadata = None if detached is None else decode_metadata(detached)
+            require_valid(verify_gpg(self._verifier, data, metadata))
+        self._checked.add(checksum)
+
+    def check_detached(self, repo: Repo, checksum: Checksum, detached: bytes) -> None:
+        """Do the same for new detached metadata of a commit that is stored (errors as `check`)."""
+        if self._verifier is not None:
+            self.check(checksum, _read_commit(repo, checksum), detached)
+
+    def copy_commit(self, source: Repo, target: Repo, checksum: Checksum) -> None:
+        """Copy a commit with its detached metadata, after it was checked (errors as `check`).
+
+        What is written are the very bytes that were checked: a link to the source's file would
+        follow what becomes of that.
+        """
+        data, detached = _read_commit(source, checksum), source.store.read_detached(checksum)
+        self.check(checksum, data, detached)
+        target.mark_partial(checksum)
+        if detached is not None:
+            target.store.write_detached(checksum, detached)
+        target.store.write_metadata(ObjectType.COMMIT, data, expected=checksum)
+
+    def check_stored(self, repo: Repo, checksum: Checksum) -> None:
+        """Do the same for a commit that is in a repository (errors as `check`)."""
+        if self._verifier is None or checksum in self._checked:
+            return
+        self.check(checksum, _read_commit(repo, checksum), repo.store.read_detached(checksum))
+
+
+def commit_signatures(demands: Demands, remotes: Remotes, name: str) -> CommitSignatures:
+    """Return what checks the commits of a remote."""
+    check_engine_demands(demands, name)
+    return CommitSignatures(open_remote_verifier(remotes, name) if demands.gpg_commits else None)
+
+
+def _read_commit(repo: Repo, checksum: Checksum) -> bytes:
+    return repo.store.read_metadata(ObjectName(checksum, ObjectType.COMMIT))

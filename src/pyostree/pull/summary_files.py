@@ -19,11 +19,17 @@ MAX_SUMMARY_BYTES = 128 << 20
 
 
 class SummaryFiles(NamedTuple):
-    """Both files; None for what there is not. `is_new`: they came just now, not from a cache."""
+    """Both files; None for what there is not.
+
+    Attributes:
+        is_new: they came just now, not from a cache.
+        is_cached: the summary is from the cache.
+    """
 
     summary: CachedFile | None
     signature: CachedFile | None
     is_new: bool = False
+    is_cached: bool = False
 
 
 class SummaryFetcher:
@@ -54,9 +60,15 @@ class SummaryFetcher:
         if from_metalink is not None:
             return SummaryFiles(CachedFile(from_metalink, Validators()), signature)
         if old is not None and signature is not None and _has_same_data(signature, old_signature):
-            return SummaryFiles(old, signature)
+            return SummaryFiles(old, signature, is_cached=True)
         summary, is_same = self._get(SUMMARY, old)
-        return SummaryFiles(old if is_same else summary, signature, is_new=not is_same)
+        found = old if is_same else summary
+        return SummaryFiles(found, signature, is_new=not is_same, is_cached=is_same)
+
+    def fetch_again(self, files: SummaryFiles) -> SummaryFiles:
+        """Return the files with a summary that is not from the cache."""
+        summary, _ = self._get(SUMMARY, None)
+        return SummaryFiles(summary, files.signature, is_new=True)
 
     def keep(self, files: SummaryFiles) -> None:
         """Cache files that are new; those without signature are not worth it."""

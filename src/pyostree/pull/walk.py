@@ -16,6 +16,7 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.options import ALL_PARENTS
 from pyostree.pull.subpaths import is_wanted
 from pyostree.repo.repo import Repo
+from pyostree.repo.traverse import Reachable
 
 
 class Step(NamedTuple):
@@ -33,6 +34,21 @@ class Step(NamedTuple):
     is_parent: bool = False
 
 
+class Start(NamedTuple):
+    """A commit that was asked for.
+
+    Attributes:
+        ref: by which it was; None when by itself.
+        current: what that ref is here now.
+        depth: parents to pull, too.
+    """
+
+    target: Checksum
+    ref: str | None
+    current: Checksum | None
+    depth: int
+
+
 class Supplier(Protocol):
     """Gets objects into the repository, at once or later, and reports each to the walker.
 
@@ -41,6 +57,9 @@ class Supplier(Protocol):
     """
 
     walker: Walker
+
+    def begin(self, start: Start) -> None:
+        """Get a commit that was asked for, with all that belongs to it."""
 
     def get_commit(self, checksum: Checksum) -> None:
         """Get a commit with its detached metadata."""
@@ -99,6 +118,7 @@ class Walker:
         self._seen: set[tuple[Checksum, str] | Checksum] = set()
         self._depths: dict[Checksum, int] = {}
         self._has_detached: set[Checksum] = set()
+        self._held: set[Checksum] = set()
         self.commits: dict[Checksum, None] = {}
         self.content_seen: set[Checksum] = set()
         self.scanned = 0
@@ -110,6 +130,26 @@ class Walker:
         self.commits[checksum] = None
         name = ObjectName(checksum, ObjectType.COMMIT)
         self._queue.append(Step(name, depth=depth, is_parent=is_parent))
+
+    def add_content(self, checksum: Checksum) -> None:
+        """Ask for a file that no tree so far names."""
+        self._visit_file(checksum)
+
+    def hold_tree(self, commit: Checksum) -> None:
+        """Do not look into the tree of a commit before `release_tree`."""
+        self._held.add(commit)
+
+    def release_tree(self, commit: Checksum) -> None:
+        """Look into the tree of a commit from now on."""
+        self._held.discard(commit)
+        if commit in self._depths:
+            self._scan_tree(commit, self._load_commit(commit))
+
+    def skip_known(self, known: Reachable) -> None:
+        """Do not look at objects that are here for certain."""
+        self._seen.update(known.dirtrees)
+        self._seen.update((checksum, "") for checksum in known.dirmetas)
+        self.content_seen.update(known.files)
 
     def arrived(self, name: ObjectName) -> None:
         """Note that an object is stored now; for a commit, its detached metadata, too."""
@@ -190,6 +230,10 @@ class Walker:
         self.scanned += 1
         self._check(checksum, commit)
         self._add_parent(commit, depth)
+        if checksum not in self._held:
+            self._scan_tree(checksum, commit)
+
+    def _scan_tree(self, checksum: Checksum, commit: Commit) -> None:
         if self._commit_only:
             return
         if self._rescan_all or self._repo.is_partial(checksum):
