@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from pyostree.errors import ConfigError, FormatError, NotFoundError, VerificationError, doing
+from pyostree.errors import ConfigError, FormatError, NotFoundError, doing
 from pyostree.formats.keyfile import KeyFile
 from pyostree.formats.objects import Checksum, parse_checksum
 from pyostree.formats.summary import INDEXED_DELTAS, STATIC_DELTAS
@@ -174,15 +174,7 @@ class _RemotePull:
         files = summaries.fetch(from_metalink)
         if files.summary is None and request.adds_all and not self._demands.gpg_summary:
             raise NotFoundError(NO_SUMMARY)
-        try:
-            self._check_summary(files)
-        except VerificationError:
-            if not files.is_cached:
-                raise
-            # What is cached may have been written by halves, or be older than the signature.
-            files = summaries.fetch_again(files)
-            self._check_summary(files)
-        return files
+        return summaries.checked(files, self._check_summary)
 
     def _read_summary(self, files: SummaryFiles) -> RemoteSummary | None:
         if files.summary is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from pyostree.errors import VerificationError
 from pyostree.remote.fetch import Completed, Fetcher, FetchRequest, Validators, fetch_one
 from pyostree.remote.summary_cache import (
     CachedFile,
@@ -12,6 +14,7 @@ from pyostree.remote.summary_cache import (
     write_cached_file,
 )
 from pyostree.remote.urls import BaseUrl
+from pyostree.repo.forced_errors import is_forced
 from pyostree.repo.repo import Repo
 
 SUMMARY, SIGNATURE = "summary", "summary.sig"
@@ -65,10 +68,28 @@ class SummaryFetcher:
         found = old if is_same else summary
         return SummaryFiles(found, signature, is_new=not is_same, is_cached=is_same)
 
-    def fetch_again(self, files: SummaryFiles) -> SummaryFiles:
-        """Return the files with a summary that is not from the cache."""
-        summary, _ = self._get(SUMMARY, None)
-        return SummaryFiles(summary, files.signature, is_new=True)
+    def checked(self, files: SummaryFiles, check: Callable[[SummaryFiles], None]) -> SummaryFiles:
+        """Return files that pass `check`: these, or where the summary was cached, a fresh one.
+
+        What is cached may be older than the signature, or have been written by halves.
+
+        Raises:
+            VerificationError: the files do not pass, and are what the server has.
+        """
+        try:
+            check(files)
+        except VerificationError:
+            if not files.is_cached:
+                raise
+            if is_forced("invalid-cache"):
+                raise VerificationError(
+                    f"Remote {self._name} cached summary invalid and "
+                    "OSTREE_REPO_TEST_ERROR_INVALID_CACHE specified"
+                ) from None
+            summary, _ = self._get(SUMMARY, None)
+            files = SummaryFiles(summary, files.signature, is_new=True)
+            check(files)
+        return files
 
     def keep(self, files: SummaryFiles) -> None:
         """Cache files that are new; those without signature are not worth it."""

@@ -6,7 +6,6 @@ the disk, refs are written last. An abort keeps the staged objects for the next 
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,6 +16,7 @@ from pyostree.formats.refspec import CollectionRef, Refspec, parse_refspec
 from pyostree.fs.dir import Dir
 from pyostree.fs.kernel import rename_noreplace, syncfs
 from pyostree.fs.tempfile import TEMP_PREFIX
+from pyostree.repo.forced_errors import is_forced
 from pyostree.repo.free_space import FreeSpace
 from pyostree.repo.staging import Staging, clean_tmp, open_staging
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pyostree.repo.repo import Repo
 
 _PREFIX_DIGITS = 2
-_TEST_ERRORS = "OSTREE_REPO_TEST_ERROR"
 
 
 class TransactionStats:
@@ -149,7 +148,7 @@ class Transaction:
         repo = self._repo
         staging = self._staging
         assert staging is not None
-        if "pre-commit" in os.environ.get(_TEST_ERRORS, "").replace(":", ",").split(","):
+        if is_forced("pre-commit"):
             raise TransactionError("OSTREE_REPO_TEST_ERROR_PRE_COMMIT specified")
         if repo.fsync:
             syncfs(repo.dir)
