@@ -16,6 +16,7 @@ from pyostree.cli.options import VERBOSE, VERSION, Option, Positional, UsageErro
 from pyostree.cli.parser import HelpRequested, OptionError, Parsed, parse
 from pyostree.cli.registry import TOP, Command, Group
 from pyostree.errors import OstreeError
+from pyostree.fs.limits import raise_open_files_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +125,7 @@ def _run_command(invocation: Invocation, command: Command, name: str, console: C
     parsed = _parse(options, usage, invocation.arguments, console)
     if parsed is None:
         return 0
+    raise_open_files_limit()
     try:
         with need.acquire(parsed.values, console.out) as subject:
             fields = {option.dest: parsed.values[option.dest] for option in own}

@@ -15,7 +15,6 @@ from pyostree.formats.dirmeta import Dirmeta
 from pyostree.formats.dirtree import DirEntry, Dirtree, FileEntry
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
-from pyostree.fs.limits import raise_open_files_limit
 from pyostree.fs.xattr import set_fd_xattrs
 from pyostree.repo.checkout_files import FileWriter
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
@@ -25,7 +24,9 @@ from pyostree.repo.repo import Repo
 from pyostree.repo.tree import CommitTree, TreeFile
 
 OPAQUE_MARKER = ".wh..wh..opq"
+# Bounds of one batch: files, and directories, whose handles stay open until it is done.
 _BATCH_FILES = 128
+_BATCH_DIRS = 32
 _BATCHES_AHEAD = 8
 _NEW_DIR_MODE = 0o700
 _BARE_USER_ONLY_DIR_BITS = 0o775
@@ -50,7 +51,6 @@ def checkout(
         PathNotFoundError: the commit has no such path.
         OSError: the destination exists and `options` do not allow it, or writing failed.
     """
-    raise_open_files_limit()
     if repo.mode is RepoMode.BARE_USER_ONLY:
         options = options._replace(user_mode=True)
     target = CommitTree(repo, commit).look_up(subpath)
@@ -154,25 +154,30 @@ class _Walk:
                 continue
             below = [item for item in content.dirs if not self._is_skipped_dir(directory, item)]
             stack.extend((directory, item) for item in reversed(below))
-            starts = range(0, max(len(content.files), 1), _BATCH_FILES)
+            files = [item for item in content.files if not self._is_skipped(directory, item)]
+            starts = range(0, max(len(files), 1), _BATCH_FILES)
             directory.waiting = len(below) + len(starts)
             for start in starts:
-                part = content.files[start : start + _BATCH_FILES]
+                part = files[start : start + _BATCH_FILES]
                 batch.directories.append(directory)
-                batch.files.extend(
-                    (directory, item) for item in part if not self._is_skipped(directory, item)
-                )
-                if len(batch.files) >= _BATCH_FILES or len(batch.directories) >= _BATCH_FILES:
+                batch.files.extend((directory, item) for item in part)
+                if len(batch.files) >= _BATCH_FILES or len(batch.directories) >= _BATCH_DIRS:
                     yield batch
                     batch = _Batch([], [])
         yield batch
 
     def _is_skipped(self, directory: _Directory, entry: FileEntry) -> bool:
-        if self._options.whiteouts and entry[0] == OPAQUE_MARKER:
+        """Tell whether a file is left out; whiteouts do their work here.
+
+        They must be over before the directories and files beside them are made, which may have
+        the very names that they remove.
+        """
+        skipped = self._options.skip_list
+        if skipped and directory.path + entry[0] in skipped:
             return True
-        return (
-            bool(self._options.skip_list) and directory.path + entry[0] in self._options.skip_list
-        )
+        if not self._options.whiteouts:
+            return False
+        return entry[0] == OPAQUE_MARKER or self._writer.apply_whiteout(directory.handle, entry)
 
     def _is_skipped_dir(self, directory: _Directory, entry: DirEntry) -> bool:
         skipped = self._options.skip_list
@@ -193,7 +198,8 @@ class _Walk:
         meta = self._load_meta(meta_checksum)
         parent = start if above is None else above.handle
         is_new = self._make(parent, name, content, is_root=above is None)
-        handle = parent.open_dir(name, follow=False) if name != "." else parent.duplicate()
+        # The destination itself is the caller's choice, even by a link; links below are not.
+        handle = parent.open_dir(name, follow=above is None) if name != "." else parent.duplicate()
         if self._options.require_hardlinks:
             self._check_device(handle)
         if is_new and not self._options.user_mode and meta.xattrs:
@@ -254,4 +260,4 @@ class _Walk:
                 if mode & (stat.S_ISUID | stat.S_ISGID):
                     handle.chmod_self(mode)
             if not self._options.force_copy:
-                handle.set_mtime(".", 0)
+                handle.set_mtime_self(0)

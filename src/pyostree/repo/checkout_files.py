@@ -6,9 +6,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-from pyostree.errors import FormatError, OstreeError, UnsupportedError
+from pyostree.errors import FormatError, OstreeError, UnsupportedError, doing
 from pyostree.formats.dirtree import FileEntry
 from pyostree.formats.file_header import FileHeader
 from pyostree.formats.objects import Checksum, loose_path
@@ -16,7 +15,7 @@ from pyostree.fs.dir import Dir, random_name
 from pyostree.fs.kernel import copy_content
 from pyostree.fs.special import make_whiteout_device
 from pyostree.fs.tempfile import TempFile
-from pyostree.fs.xattr import set_fd_xattrs, set_path_xattrs
+from pyostree.fs.xattr import read_path_xattrs, set_fd_xattrs, set_path_xattrs
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
 from pyostree.repo.checksum_file import checksum_entry
 from pyostree.repo.modes import RepoMode
@@ -49,11 +48,17 @@ class FileWriter:
             and repo.writable
         ):
             self._cache = UncompressedCache(repo)
+        self._always_copies = options.force_copy or (
+            self._cache is None
+            and not options.require_hardlinks
+            and all(not self._is_linkable(mode, is_symlink=False) for mode, _ in self._stores)
+        )
 
     @property
     def mostly_links(self) -> bool:
         """Whether nearly all files will be hard links to objects as they are."""
-        return not self._options.force_copy and self._is_linkable(self._repo.mode, is_symlink=False)
+        is_linkable = self._is_linkable(self._repo.mode, is_symlink=False)
+        return is_linkable and not self._options.force_copy
 
     def write(self, directory: Dir, entry: FileEntry) -> None:
         """Put one file or symlink into `directory`.
@@ -62,19 +67,38 @@ class FileWriter:
             OSError: there is something of the name and the options say to refuse that.
         """
         name, checksum = entry
-        if self._options.whiteouts and name.startswith(_WHITEOUT):
-            self._remove_whited_out(directory, name.removeprefix(_WHITEOUT))
-            return
         if self._options.passthrough_whiteouts and name.startswith(_PASSTHROUGH_WHITEOUT):
-            self._write_device(directory, name.removeprefix(_PASSTHROUGH_WHITEOUT), checksum)
+            header, _ = self._store.read_header(checksum)
+            if stat.S_ISREG(header.mode):
+                self._write_device(directory, name.removeprefix(_PASSTHROUGH_WHITEOUT), header)
+                return
+        if self._always_copies:
+            self._copy(directory, name, checksum)
             return
         facts = self._store.stat_content(checksum)
         if self._must_copy(facts) or not self._link(directory, name, checksum, facts):
             self._copy(directory, name, checksum)
 
+    def apply_whiteout(self, directory: Dir, entry: FileEntry) -> bool:
+        """Remove what the file ``.wh.NAME`` hides; return False when `entry` is no such file.
+
+        Raises:
+            FormatError: the name after the prefix is empty or leads elsewhere.
+        """
+        name, checksum = entry
+        if not name.startswith(_WHITEOUT):
+            return False
+        if not stat.S_ISREG(self._store.stat_content(checksum).mode):
+            return False
+        hidden = name.removeprefix(_WHITEOUT)
+        if not hidden:
+            raise FormatError("Invalid empty whiteout ''")
+        if hidden in (".", ".."):
+            raise FormatError(f"Invalid whiteout '{hidden}'")
+        directory.remove_tree(hidden)
+        return True
+
     def _must_copy(self, facts: ContentStat) -> bool:
-        if self._options.force_copy:
-            return True
         if not stat.S_ISREG(facts.mode):
             return False
         # One inode for all empty files of a system would run into the limit of links.
@@ -182,7 +206,10 @@ class FileWriter:
     # -- copies --------------------------------------------------------------------------
 
     def _copy(self, directory: Dir, name: str, checksum: Checksum) -> None:
-        with _copying(checksum, name), self._store.open_content(checksum) as content:
+        with (
+            doing(f"Copy checkout of {checksum} to {name}"),
+            self._store.open_content(checksum) as content,
+        ):
             header = content.header
             if header.is_symlink:
                 self._copy_symlink(directory, name, header)
@@ -250,25 +277,17 @@ class FileWriter:
 
     # -- whiteouts -----------------------------------------------------------------------
 
-    def _remove_whited_out(self, directory: Dir, name: str) -> None:
-        if not name:
-            raise FormatError("Invalid empty whiteout ''")
-        if name in (".", "..") or "/" in name:
-            raise FormatError(f"Invalid whiteout '{name}'")
-        directory.remove_tree(name)
-
-    def _write_device(self, directory: Dir, name: str, checksum: Checksum) -> None:
+    def _write_device(self, directory: Dir, name: str, header: FileHeader) -> None:
         if not name:
             raise FormatError("Invalid empty overlayfs whiteout ''")
         if name in (".", ".."):
             raise FormatError(f"Invalid overlayfs whiteout '{name}'")
-        header, _ = self._store.read_header(checksum)
         if directory.exists(name):
             match self._options.overwrite:
                 case Overwrite.ADD:
                     return
                 case Overwrite.UNION:
-                    directory.remove_tree(name)
+                    directory.remove(name)
                 case Overwrite.IDENTICAL:
                     self._check_same_device(directory, name, header)
                     return
@@ -285,6 +304,8 @@ class FileWriter:
         lead = f"existing destination file {name}"
         if not stat.S_ISCHR(there.st_mode):
             raise _exists("Creating whiteout char device")
+        if read_path_xattrs(directory, name) != header.xattrs:
+            raise OstreeError(f"{lead} xattrs don't match")
         if there.st_gid != header.gid:
             raise OstreeError(f"{lead} does not match gid {header.gid}")
         if there.st_uid != header.uid:
@@ -306,15 +327,6 @@ def _is_user_mode(mode: RepoMode) -> bool:
 
 def _hardlinking(checksum: Checksum, name: str) -> str:
     return f"Hardlinking {loose_path(checksum, 'file')} to {name}"
-
-
-@contextmanager
-def _copying(checksum: Checksum, name: str) -> Iterator[None]:
-    try:
-        yield
-    except (OstreeError, OSError) as err:
-        err.add_note(f"Copy checkout of {checksum} to {name}")
-        raise
 
 
 def _exists(call: str) -> FileExistsError:

@@ -21,8 +21,7 @@ class CheckoutOptions(NamedTuple):
     Attributes:
         user_mode: set neither owners nor xattrs, nor setuid bits.
         require_hardlinks: fail where a copy would be needed.
-        force_copy: never hard link; `copy_empty` does so for empty files alone, which are copied
-            in any case today.
+        force_copy: never hard link.
         whiteouts: ``.wh.NAME`` files delete, as in container layers.
         passthrough_whiteouts: ``.ostree-wh.NAME`` files become character devices 0:0.
         limit_dir_modes: clear directory mode bits outside 0775.
