@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as stat_bits
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -19,6 +20,8 @@ _OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_FILE = os.O_RDONLY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ_CHUNK = 1 << 20
+# Deeper trees are removed with their upper directories closed in the meantime.
+_MAX_OPEN_LEVELS = 200
 _RANDOM_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -383,9 +386,13 @@ class Dir:
     # -- metadata ------------------------------------------------------------------------
 
     def chmod(self, name: str, mode: int) -> None:
-        """Set the permission bits of a file or directory (never of a link's target's link)."""
+        """Set the permission bits of a file or directory; a symbolic link is refused."""
         with system_call("fchmodat"):
-            os.chmod(name, mode, dir_fd=self._fd)
+            fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+            try:
+                os.chmod(f"/proc/self/fd/{fd}", mode)
+            finally:
+                os.close(fd)
 
     def chmod_self(self, mode: int) -> None:
         """Set the permission bits of this directory."""
@@ -412,6 +419,11 @@ class Dir:
         with system_call("utimensat"):
             atime_ns = os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_atime_ns
             os.utime(name, ns=(atime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
+
+    def set_mtime_self(self, mtime_ns: int) -> None:
+        """Set the modification time of this directory; its access time becomes now."""
+        with system_call("utimensat"):
+            os.utime(self._fd, ns=(time.time_ns(), mtime_ns))
 
     def proc_path(self, name: str = "") -> str:
         """Return a path of `name` for calls without a ``dir_fd`` form, such as those on xattrs."""
@@ -456,6 +468,8 @@ def read_all(fd: int, *, max_bytes: int | None = None) -> bytes:
         OSError: EFBIG when there are more than `max_bytes`.
     """
     size = os.fstat(fd).st_size
+    if max_bytes is not None and size > max_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     chunks = []
     total = 0
     want = min(size + 1, _READ_CHUNK * 64)
@@ -476,30 +490,64 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _remove_directory(parent_fd: int, name: str) -> None:
-    """Remove the directory tree `name`, with an explicit stack of open directories."""
-    stack = [(parent_fd, name, os.open(name, _OPEN_DIR | os.O_NOFOLLOW, dir_fd=parent_fd))]
-    try:
-        while stack:
-            above, own, fd = stack[-1]
-            with os.scandir(fd) as found:
-                entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
-            below = [entry for entry, is_dir in entries if is_dir]
-            for entry, is_dir in entries:
-                if not is_dir:
-                    with suppress(FileNotFoundError):
-                        os.unlink(entry, dir_fd=fd)
-            if below:
-                child = os.open(below[0], _OPEN_DIR | os.O_NOFOLLOW, dir_fd=fd)
-                stack.append((fd, below[0], child))
-                continue
+class _Level:
+    """One directory of a tree being removed; `fd` is -1 while it is closed to save descriptors."""
+
+    __slots__ = ("below", "fd", "identity", "name")
+
+    def __init__(self, parent_fd: int, name: str) -> None:
+        self.name = name
+        self.fd = os.open(name, _OPEN_DIR | os.O_NOFOLLOW, dir_fd=parent_fd)
+        status = os.fstat(self.fd)
+        self.identity = (status.st_dev, status.st_ino)
+        self.below: list[str] = []
+        with os.scandir(self.fd) as found:
+            entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+        for entry, is_dir in entries:
+            if is_dir:
+                self.below.append(entry)
+            else:
+                with suppress(FileNotFoundError):
+                    os.unlink(entry, dir_fd=self.fd)
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
             os.close(fd)
+
+    def reopen_from(self, child: _Level) -> None:
+        """Open the directory again as the parent of `child`, if it still is."""
+        if self.fd >= 0:
+            return
+        fd = os.open("..", _OPEN_DIR, dir_fd=child.fd)
+        status = os.fstat(fd)
+        if (status.st_dev, status.st_ino) != self.identity:
+            os.close(fd)
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        self.fd = fd
+
+
+def _remove_directory(parent_fd: int, name: str) -> None:
+    """Remove the directory tree `name`, with an explicit stack of directories."""
+    stack: list[_Level] = []
+    try:
+        stack.append(_Level(parent_fd, name))
+        while stack:
+            level = stack[-1]
+            if level.below:
+                stack.append(_Level(level.fd, level.below.pop()))
+                if len(stack) > _MAX_OPEN_LEVELS:
+                    stack[-_MAX_OPEN_LEVELS].close()
+                continue
             stack.pop()
+            if stack:
+                stack[-1].reopen_from(level)
+            level.close()
             with suppress(FileNotFoundError):
-                os.rmdir(own, dir_fd=above)
+                os.rmdir(level.name, dir_fd=stack[-1].fd if stack else parent_fd)
     except OSError as err:
         err.add_note(f"unlinkat({name})")
         raise
     finally:
-        for _, _, fd in stack:
-            os.close(fd)
+        for level in stack:
+            level.close()
