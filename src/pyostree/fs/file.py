@@ -88,6 +88,23 @@ class InputFile:
         """Let the kernel copy bytes to a socket; return how many went, 0 at the end."""
         return os.sendfile(out_fd, self.fd, position, size)
 
+    def is_named(self, directory: Dir, name: str) -> bool:
+        """Tell whether `name` is this very file."""
+        mine, there = os.fstat(self.fd), directory.try_stat(name)
+        return there is not None and (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
+    def set_mode(self, mode: int) -> None:
+        """Set the permission bits."""
+        os.fchmod(self.fd, mode)
+
+    def set_mtime_ns(self, mtime_ns: int) -> None:
+        """Set the modification time, keeping the access time."""
+        os.utime(self.fd, ns=(os.fstat(self.fd).st_atime_ns, mtime_ns))
+
+    def sync(self) -> None:
+        """Make the content durable."""
+        os.fsync(self.fd)
+
     def rewind(self, position: int = 0) -> None:
         """Go on reading at `position`."""
         os.lseek(self.fd, position, os.SEEK_SET)

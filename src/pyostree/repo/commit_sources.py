@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 from pyostree.errors import FormatError
 from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
-from pyostree.formats.file_header import FileHeader
+from pyostree.formats.file_header import FileHeader, encode_header
 from pyostree.formats.objects import Checksum, ObjectType
 from pyostree.fs.dir import Dir
 from pyostree.fs.xattr import read_fd_xattrs
@@ -75,10 +77,12 @@ class DirectorySource:
             InvalidNameError: a name is not UTF-8.
             ConflictError: a directory would replace a file, or the reverse.
         """
-        for node, found in self._ingester.ingest(self._walk(source, tree)):
-            for item in found:
-                node.add_file(item.name, item.checksum)
-                self._count(item)
+        # Closed whatever happens: no thread may write on after the transaction has ended.
+        with closing(self._ingester.ingest(self._walk(source, tree))) as results:
+            for node, found in results:
+                for item in found:
+                    node.add_file(item.name, item.checksum)
+                    self._count(item)
 
     def _count(self, item: Ingested) -> None:
         match item.outcome:
@@ -206,6 +210,20 @@ class RepoSource:
             if changed == header and store.has_own_content(checksum):
                 self._stats.count_content(content.size, is_new=False)
                 return checksum
-            written = store.write_content(changed, content.chunks(), size=content.size)
+            wanted_name = _hash(changed, content.chunks())
+        if store.has_own_content(wanted_name):
+            self._stats.count_content(content.size, is_new=False)
+            return wanted_name
+        with store.open_content(checksum) as content:
+            written = store.write_content(
+                changed, content.chunks(), size=content.size, expected=wanted_name
+            )
         self._stats.count_content(content.size, is_new=written.is_new)
         return written.checksum
+
+
+def _hash(header: FileHeader, chunks: Iterator[bytes]) -> Checksum:
+    digest = hashlib.sha256(encode_header(header))
+    for chunk in chunks:
+        digest.update(chunk)
+    return Checksum(digest.digest())

@@ -11,7 +11,7 @@ import enum
 import hashlib
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
 from pyostree.errors import FormatError, doing
@@ -26,8 +26,7 @@ from pyostree.repo.modifier import CommitModifier, Ownership
 from pyostree.repo.mutable_tree import MutableTree
 from pyostree.repo.parallel import map_ordered, worker_pool
 from pyostree.repo.repo import Repo
-
-Buffer = bytes | memoryview
+from pyostree.repo.store.records import Adoptable, Buffer
 
 # Files up to this size go through a buffer that stays in the processor's cache. Larger ones are
 # hashed through it and read again if they turn out to be new; where most files are new, those up
@@ -91,7 +90,9 @@ class Ingester:
         self._expects_new = False
         self._device = repo.dir.stat_self().st_dev
 
-    def ingest(self, entries: Iterable[Entries]) -> Iterator[tuple[MutableTree, list[Ingested]]]:
+    def ingest(
+        self, entries: Iterable[Entries]
+    ) -> Generator[tuple[MutableTree, list[Ingested]], None, None]:
         """Store all entries; yield directories with what was found in them, in order."""
         with worker_pool() as pool:
             for results in map_ordered(
@@ -144,7 +145,8 @@ class Ingester:
                 xattrs = file.xattrs()
             header = FileHeader(*wanted, "", xattrs)
             if self._may_adopt(status.st_dev, is_unmodified=wanted == found):
-                return self._adopt(directory, name, file, header)
+                source = Adoptable(file, directory, name, size, status.st_mtime_ns)
+                return self._adopt(source, header)
             return self._store_file(name, file, header, size)
 
     def _store_file(self, name: str, file: InputFile, header: FileHeader, size: int) -> Ingested:
@@ -195,11 +197,11 @@ class Ingester:
             return is_unmodified and not self._skip_xattrs
         return self._repo.mode is RepoMode.BARE_USER_ONLY
 
-    def _adopt(self, directory: Dir, name: str, file: InputFile, header: FileHeader) -> Ingested:
+    def _adopt(self, source: Adoptable, header: FileHeader) -> Ingested:
         with doing("Commit regfile (adopt)"):
-            checksum = self._hash_stream(header, file)
-            self._store.adopt(checksum, header, directory, name)
-        return Ingested(name, checksum, 0, Outcome.ADOPTED)
+            checksum = self._hash_stream(header, source.file)
+            self._store.adopt(checksum, header, source)
+        return Ingested(source.name, checksum, 0, Outcome.ADOPTED)
 
     # -- symlinks ------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from pyostree.errors import FormatError, OstreeError
 
 _CANONICAL_FILE = 0o100755
 _CANONICAL_DIR = 0o040755
+_PERMISSION_BITS = 0o7777
 
 
 class UnmatchedPathsError(OstreeError):
@@ -140,7 +141,7 @@ def parse_statoverride(text: str) -> StatOverride:
     NUMBER is decimal or ``0x`` hexadecimal, never octal.
 
     Raises:
-        FormatError: a line without a space.
+        FormatError: a line without a space, or a number that is more than permission bits.
     """
     add: dict[str, int] = {}
     replace: dict[str, int] = {}
@@ -151,10 +152,18 @@ def parse_statoverride(text: str) -> StatOverride:
         if not space:
             raise FormatError("Malformed statoverride file (no space found)")
         if value.startswith("="):
-            replace[path] = _parse_c_number(value[1:])
+            replace[path] = _parse_mode(value[1:], line)
         else:
-            add[path] = _parse_c_number(value.removeprefix("+"))
+            add[path] = _parse_mode(value.removeprefix("+"), line)
     return StatOverride(add, replace)
+
+
+def _parse_mode(text: str, line: str) -> int:
+    bits = _parse_c_number(text)
+    if not 0 <= bits <= _PERMISSION_BITS:
+        # Other bits would change the type of the file, and make a commit that nothing can read.
+        raise FormatError(f"Malformed statoverride file (no permission bits: {line})")
+    return bits
 
 
 def _parse_c_number(text: str) -> int:

@@ -62,7 +62,7 @@ class ArchiveStore(ObjectStore):
     ) -> None:
         tmp.write(encode_archive_header(header, size))
         if size <= _IN_MEMORY_BYTES:
-            tmp.write(compress(b"".join(chunks), self.settings.zlib_level))
+            tmp.write(compress(_gather(chunks, size), self.settings.zlib_level))
             return
         packer = zlib.compressobj(self.settings.zlib_level, zlib.DEFLATED, -zlib.MAX_WBITS)
         for chunk in chunks:
@@ -93,6 +93,16 @@ class ArchiveStore(ObjectStore):
             if self.settings.sync_objects:
                 tmp.sync()
             return tmp.link(self._destination(), loose_path(checksum, self._extension))
+
+
+def _gather(chunks: Iterator[bytes], size: int) -> memoryview:
+    """Return the stream in one buffer, without holding it twice as joining would."""
+    buffer = memoryview(bytearray(size))
+    position = 0
+    for chunk in chunks:
+        buffer[position : position + len(chunk)] = chunk
+        position += len(chunk)
+    return buffer
 
 
 def compress(data: Buffer, zlib_level: int) -> bytes | bytearray:

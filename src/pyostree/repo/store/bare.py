@@ -15,7 +15,7 @@ from pyostree.fs.tempfile import TempFile
 from pyostree.fs.xattr import Xattrs, read_path_xattrs, set_fd_xattrs, set_path_xattrs
 from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.content import OpenContent
-from pyostree.repo.store.records import ContentStat
+from pyostree.repo.store.records import Adoptable, ContentStat
 
 
 class BareStore(ObjectStore):
@@ -65,22 +65,32 @@ class BareStore(ObjectStore):
         owner = (header.uid, header.gid)
         return put_real_symlink(self, checksum, header, owner=owner, xattrs=xattrs)
 
-    def adopt(self, checksum: Checksum, header: FileHeader, directory: Dir, name: str) -> None:
+    def adopt(self, checksum: Checksum, header: FileHeader, source: Adoptable) -> None:
         """Rename an unmodified file into the store."""
-        adopt_file(self, checksum, directory, name)
+        adopt_file(self, checksum, source)
 
 
-def adopt_file(store: ObjectStore, checksum: Checksum, directory: Dir, name: str) -> None:
-    """Rename a file whose metadata is right already into the store, unless it has the object."""
+def adopt_file(store: ObjectStore, checksum: Checksum, source: Adoptable) -> None:
+    """Rename a file whose metadata is right already into the store, unless it has the object.
+
+    Raises:
+        OstreeError: it is not the file that was hashed any more.
+    """
+    source.check_unchanged()
     if store.has_own_content(checksum):
-        directory.remove(name)
+        source.directory.remove(source.name)
         return
-    directory.set_mtime(name, 0)
+    source.file.set_mtime_ns(0)
+    if store.settings.sync_objects:
+        source.file.sync()
     path = loose_path(checksum, "file")
     destination = store.objects if store.staging is None else store.staging
     destination.make_dir(path[:2], exist_ok=True)
-    if not rename_noreplace(directory, name, destination, path):
-        directory.remove(name)
+    if not rename_noreplace(source.directory, source.name, destination, path):
+        source.directory.remove(source.name)
+    elif not source.file.is_named(destination, path):
+        destination.rename(path, source.name, to_dir=source.directory)
+        raise source.changed()
 
 
 def open_regular(place: Dir, path: str) -> InputFile | None:

@@ -12,7 +12,7 @@ from pyostree.fs.tempfile import TempFile
 from pyostree.repo.store.bare import adopt_file, open_regular, put_real_symlink
 from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.content import OpenContent
-from pyostree.repo.store.records import ContentStat
+from pyostree.repo.store.records import Adoptable, ContentStat
 
 _ALLOWED_BITS = 0o775
 
@@ -45,11 +45,11 @@ class BareUserOnlyStore(ObjectStore):
     def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
         return put_real_symlink(self, checksum, header, owner=None, xattrs=())
 
-    def adopt(self, checksum: Checksum, header: FileHeader, directory: Dir, name: str) -> None:
+    def adopt(self, checksum: Checksum, header: FileHeader, source: Adoptable) -> None:
         """Rename a file into the store after giving it the mode of `header`."""
         self._check_writable_header(checksum, header)
-        directory.chmod(name, stat.S_IMODE(header.mode))
-        adopt_file(self, checksum, directory, name)
+        source.file.set_mode(stat.S_IMODE(header.mode))
+        adopt_file(self, checksum, source)
 
 
 def check_bare_user_only(checksum: Checksum, header: FileHeader) -> None:

@@ -33,7 +33,14 @@ from pyostree.fs.file import InputFile
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.store.content import OpenContent
 from pyostree.repo.store.listing import iter_loose
-from pyostree.repo.store.records import Buffer, ContentStat, SpaceBudget, StoreSettings, Written
+from pyostree.repo.store.records import (
+    Adoptable,
+    Buffer,
+    ContentStat,
+    SpaceBudget,
+    StoreSettings,
+    Written,
+)
 from pyostree.repo.store.structure import check_structure
 
 
@@ -178,7 +185,10 @@ class ObjectStore(ABC):
         with TempFile(self.temp) as tmp:
             tmp.write(data)
             tmp.set_mode(0o644)
-            return tmp.link(self.objects if direct else self._destination(), path)
+            destination = self.objects if direct else self._destination()
+            if self.settings.fsync and destination is self.objects:
+                tmp.sync()  # no transaction will do so before the name is seen
+            return tmp.link(destination, path)
 
     def read_detached(self, checksum: Checksum) -> bytes | None:
         """Return the encoded detached metadata of a commit, or None when there is none."""
@@ -198,7 +208,14 @@ class ObjectStore(ABC):
         ):
             tmp.write(data)
             tmp.set_mode(0o644)
-            tmp.link_replacing(self._destination(), loose_path(checksum, "commitmeta"))
+            destination = self._destination()
+            path = loose_path(checksum, "commitmeta")
+            is_final = self.settings.fsync and destination is self.objects
+            if is_final:
+                tmp.sync()
+            tmp.link_replacing(destination, path)
+            if is_final:
+                destination.sync_dir(path[:2])
 
     def _destination(self) -> Dir:
         return self.objects if self.staging is None else self.staging
@@ -272,7 +289,10 @@ class ObjectStore(ABC):
             return self._put_symlink(checksum, header)
         with TempFile(self.temp) as tmp:
             self._write_body(tmp, header, data)
-            return self._publish(tmp, checksum, header)
+            is_new = self._publish(tmp, checksum, header)
+        if not is_new:
+            self._give_back(len(data))
+        return is_new
 
     def write_content(
         self,
@@ -317,7 +337,7 @@ class ObjectStore(ABC):
         """Store `size` bytes of an open file, sharing its blocks where that is possible."""
         return self.write_content(header, file.chunks(), size=size)
 
-    def adopt(self, checksum: Checksum, header: FileHeader, directory: Dir, name: str) -> None:
+    def adopt(self, checksum: Checksum, header: FileHeader, source: Adoptable) -> None:
         """Make a file of the same file system itself the content object `checksum`.
 
         Raises:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from pyostree.errors import OstreeError
 from pyostree.formats.objects import Checksum
+from pyostree.fs.dir import Dir
+from pyostree.fs.file import InputFile
 from pyostree.repo.modes import RepoMode
 
 Buffer = bytes | memoryview
@@ -17,12 +20,14 @@ class StoreSettings(NamedTuple):
         zlib_level: deflate level 1 to 9 of mode archive.
         disable_xattrs: bare repositories neither write nor read xattrs of files.
         sync_objects: each content object is synced before it gets its name.
+        fsync: what is published at once, without a transaction's sync to come, is synced.
     """
 
     mode: RepoMode
     zlib_level: int = 6
     disable_xattrs: bool = False
     sync_objects: bool = False
+    fsync: bool = False
 
 
 class SpaceBudget(Protocol):
@@ -44,3 +49,31 @@ class ContentStat(NamedTuple):
 
     mode: int
     size: int
+
+
+class Adoptable(NamedTuple):
+    """A file that may itself become an object.
+
+    Attributes:
+        file: open, and read to be hashed.
+        directory: where it has the name `name`.
+        size: in bytes before it was read.
+        mtime_ns: its modification time then.
+    """
+
+    file: InputFile
+    directory: Dir
+    name: str
+    size: int
+    mtime_ns: int
+
+    def check_unchanged(self) -> None:
+        """Raise unless it still is, as far as can be told, the file that was hashed."""
+        status = self.file.status()
+        is_same = (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
+        if not is_same or not self.file.is_named(self.directory, self.name):
+            raise self.changed()
+
+    def changed(self) -> OstreeError:
+        """Return the error for a file that was changed or replaced meanwhile."""
+        return OstreeError(f"{self.name} changed while it was committed")
