@@ -18,6 +18,7 @@ WAIT_FOREVER = -1
 NO_LOCKING = -2
 _UNITS_SHIFT = {"MB": 20, "GB": 30, "TB": 40}
 _U64_MAX = (1 << 64) - 1
+_MAX_DIGITS = 25
 _FINDERS = ("config", "lan", "mount")
 _TRISTATES = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
 _BOOTLOADERS = ("auto", "none", "grub2", "syslinux", "uboot", "zipl", "aboot")
@@ -130,7 +131,12 @@ def _number(text: str | None, default: int) -> int:
     sign = -1 if digits.startswith("-") else 1
     digits = digits.lstrip("+-")
     digits = digits[: len(digits) - len(digits.lstrip("0123456789"))]
-    return sign * int(digits) if digits else 0
+    # More digits than any 64-bit number has; Python refuses to convert thousands of them.
+    return sign * min(int(digits[:_MAX_DIGITS]), _U64_MAX) if digits else 0
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
 
 
 def _lock_timeout(text: str | None) -> int:
@@ -146,7 +152,7 @@ def _zlib_level(text: str | None) -> int:
 
 def _free_bytes(text: str) -> int:
     number, unit = text[:-2], text[-2:]
-    if unit not in _UNITS_SHIFT or not (number.isascii() and number.isdigit()):
+    if unit not in _UNITS_SHIFT or not _is_number(number):
         raise ConfigError(
             f"Invalid min-free-space-size '{text}': "
             "It should be of the format '123MB', '123GB' or '123TB'"
@@ -161,7 +167,7 @@ def _free_percent(keyfile: KeyFile, *, size_is_set: bool) -> int:
     text = keyfile.get_raw("core", "min-free-space-percent")
     if text is None:
         return 0 if size_is_set else _DEFAULT_FREE_PERCENT
-    if not (text.isascii() and text.isdigit()):
+    if not _is_number(text):
         raise ConfigError(f"Invalid min-free-space-percent '{text}': must be a number")
     if int(text) > _MAX_FREE_PERCENT:
         raise ConfigError(f"Invalid min-free-space-percent '{text}'")

@@ -95,6 +95,7 @@ class _Fsck:
         self._orphans: list[Checksum] = []
         self._corrupt: list[_Problem] = []
         self._users: ObjectUsers | None = None
+        self._collection_refs: dict[CollectionRef, str] | None = None
 
     def run(self) -> int:
         self._check_refs()
@@ -191,8 +192,10 @@ class _Fsck:
                 )
 
     def _resolve_collection_ref(self, ref: CollectionRef) -> Checksum | None:
-        refs = self._repo.refs.list_collections(self._repo.config.collection_id, {})
-        text = refs.get(ref)
+        if self._collection_refs is None:
+            own_id = self._repo.config.collection_id
+            self._collection_refs = self._repo.refs.list_collections(own_id, {})
+        text = self._collection_refs.get(ref)
         return None if text is None else parse_checksum(text)
 
     def _add_tombstones(self) -> None:

@@ -168,7 +168,8 @@ def _payload_target(repo: Repo, name: ObjectName) -> ObjectName:
 
 def _payload_threshold(repo: Repo) -> int:
     text = repo.config.keyfile.get_raw("core", "payload-link-threshold") or ""
-    return int(text) if text.isascii() and text.isdigit() else _NO_THRESHOLD
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_NO_THRESHOLD))
+    return int(text) if is_number else _NO_THRESHOLD
 
 
 def delete_object(repo: Repo, name: ObjectName) -> None:
@@ -208,6 +209,20 @@ def delete_commit(repo: Repo, checksum: str) -> None:
         ConflictError: a ref points at the commit.
         OSError: there is no such commit object.
     """
+    # The lock comes first: a commit that is being made may set a ref to this very one.
+    with repo.locked(exclusive=True):
+        _check_unreferenced(repo, checksum)
+        enable_tombstones(repo)
+        if is_checksum(checksum):
+            delete_object(repo, ObjectName(parse_checksum(checksum), ObjectType.COMMIT))
+            return
+        err = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        err.add_note(f"unlinkat({checksum[:2]}/{checksum[2:]}.commit)")
+        err.add_note(f"Deleting object {checksum}.commit")
+        raise err
+
+
+def _check_unreferenced(repo: Repo, checksum: str) -> None:
     with doing("Listing refs"):
         refs = repo.refs.list()
         collection_refs = repo.refs.list_collections(repo.config.collection_id, {})
@@ -217,15 +232,6 @@ def delete_commit(repo: Repo, checksum: str) -> None:
     ):
         if text == checksum:
             raise ConflictError(f"Commit '{checksum}' is referenced by {holder}")
-    enable_tombstones(repo)
-    with repo.locked(exclusive=True):
-        if is_checksum(checksum):
-            delete_object(repo, ObjectName(parse_checksum(checksum), ObjectType.COMMIT))
-            return
-        err = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        err.add_note(f"unlinkat({checksum[:2]}/{checksum[2:]}.commit)")
-        err.add_note(f"Deleting object {checksum}.commit")
-        raise err
 
 
 def delete_deltas_to(repo: Repo, checksum: str) -> None:

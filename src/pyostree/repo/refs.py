@@ -15,7 +15,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from pyostree.errors import ConflictError, RefNotFoundError
+from pyostree.errors import ConflictError, InvalidNameError, RefNotFoundError
 from pyostree.formats.objects import Checksum, is_checksum, parse_checksum
 from pyostree.formats.refspec import (
     CollectionRef,
@@ -26,6 +26,7 @@ from pyostree.formats.refspec import (
     check_writable_ref_name,
     is_collection_id,
     is_ref_fragment,
+    is_ref_name,
     parse_refspec,
 )
 from pyostree.fs.dir import Dir
@@ -170,6 +171,9 @@ class Refs:
             return parse_checksum(refspec.ref)
         if refspec in self.pending:
             return self.pending[refspec]
+        # The name becomes a path, and may come from the metadata of a commit.
+        if not is_ref_name(refspec.ref) or not is_ref_fragment(refspec.remote or "_"):
+            raise InvalidNameError(f"Invalid refspec {refspec}")
         for path in self._candidates(refspec, fallback=fallback):
             text = self._try_read(path, refspec)
             if text is not None:
@@ -266,12 +270,6 @@ class Refs:
         self._make_parents(_HEADS, alias)
         self._dir.replace_symlink("../" * alias.count("/") + target, f"{_HEADS}/{alias}")
         self._dir.touch()
-
-    def check_deletable(self, name: str) -> None:
-        """Raise `ConflictError` when an alias stands for the local ref `name`."""
-        for alias, target in self.aliases().items():
-            if target == name:
-                raise ConflictError(f"Ref '{name}' has an active alias: '{alias}'")
 
 
 def _split_prefix(prefix: str) -> tuple[str | None, str]:

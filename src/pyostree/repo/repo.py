@@ -121,6 +121,7 @@ class Repo:
             zlib_level=self.config.zlib_level,
             disable_xattrs=self.config.disable_xattrs,
             sync_objects=self.config.per_object_fsync and self.fsync,
+            fsync=self.fsync,
         )
 
     def _open_tmp(self) -> Dir:
@@ -312,14 +313,19 @@ class Repo:
                 raise AmbiguousRevError(f"Refspec {rev} not unique")
             if found:
                 return found[0]
-        if rev.endswith("^"):
-            base = self.resolve(rev[:-1])
-            parent = self.load_commit(base).parent
-            if parent is None:
-                raise NotFoundError(f"Commit {base} has no parent")
-            return parent
+        name = rev.rstrip("^")
+        if name != rev:
+            return self._ancestor(self.resolve(name), len(rev) - len(name))
         refspec = parse_refspec(rev)
         return self.resolve_ref(refspec, fallback=fallback)
+
+    def _ancestor(self, checksum: Checksum, generations: int) -> Checksum:
+        for _ in range(generations):
+            parent = self.load_commit(checksum).parent
+            if parent is None:
+                raise NotFoundError(f"Commit {checksum} has no parent")
+            checksum = parent
+        return checksum
 
     def resolve_ref(self, refspec: Refspec, *, fallback: bool = True) -> Checksum | None:
         """Return the commit of a ref here or in the parent repository, or None."""
