@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from pyostree.cli.needs import SYSROOT_UNLOCKED
 from pyostree.cli.options import flag
+from pyostree.errors import doing
 
 if TYPE_CHECKING:
     from pyostree.sysroot import Sysroot
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 PARAMETERS = ""
 NEEDS = SYSROOT_UNLOCKED
 OPTIONS = (
+    flag("verify", "V", help="Verify the commit of each deployment"),
     flag("json", "J", help="Print JSON"),
     flag("skip-signatures", "S", help="Do not show signatures"),
     flag("is-default", "D", help="Only tell whether the booted deployment is the default one"),
@@ -35,6 +37,7 @@ _ESCAPES = {
 class Args(NamedTuple):
     """The values of the options above."""
 
+    verify: bool
     json: bool
     skip_signatures: bool
     is_default: bool
@@ -55,6 +58,23 @@ def run(args: Args, sysroot: Sysroot, out: TextIO) -> None:
     else:
         for status in found:
             out.write(format_text(status, is_terminal=out.isatty()))
+            _print_signatures(args, sysroot, status, out)
+
+
+def _print_signatures(args: Args, sysroot: Sysroot, status: DeploymentStatus, out: TextIO) -> None:
+    if args.skip_signatures and not args.verify:
+        return
+    from pyostree.sign.gpg.result import describe
+    from pyostree.sysroot.signatures import read_signatures, verify_deployment
+
+    if args.verify:
+        found = verify_deployment(sysroot, status.deployment)
+        text = "".join(describe(signature, "GPG: ") for signature in found)
+        out.write(f"{text}\n")
+        return
+    with doing(f"Deployment {status.position}"):
+        for signature in read_signatures(sysroot, status.deployment):
+            out.write(describe(signature, "    GPG: "))
 
 
 def format_text(status: DeploymentStatus, *, is_terminal: bool = False) -> str:
