@@ -20,6 +20,8 @@ _OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_FILE = os.O_RDONLY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ_CHUNK = 1 << 20
+# Not -1, which Python's listdir and scandir take for the working directory.
+_CLOSED = -2
 # Deeper trees are removed with their upper directories closed in the meantime.
 _MAX_OPEN_LEVELS = 200
 _RANDOM_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -106,7 +108,7 @@ class Dir:
 
     def close(self) -> None:
         """Close the handle; a second call does nothing."""
-        fd, self._fd = self._fd, -1
+        fd, self._fd = self._fd, _CLOSED
         if fd >= 0:
             os.close(fd)
 
