@@ -53,8 +53,8 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev $(APT_TEST) $(APT_DEMO) compiled
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not serial" $(ARGS)
-	$(BIN)/pytest -m serial $(ARGS) || [ $$? = 5 ]  # 5: no such test
+	PYTEST_DEBUG_TEMPROOT=$$(scripts/test-tmp) $(BIN)/pytest -n $(JOBS) --dist loadfile -m "not serial" $(ARGS)
+	PYTEST_DEBUG_TEMPROOT=$$(scripts/test-tmp) $(BIN)/pytest -m serial $(ARGS) || [ $$? = 5 ]  # 5: no such test
 
 # Sources newer than their bytecode cost each of thousands of starts a compilation.
 compiled: $(VENV)/.runtime

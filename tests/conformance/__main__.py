@@ -1,6 +1,7 @@
 """``python -m tests.conformance``: run the reference's suite and compare with the passing list."""
 
 import argparse
+import fcntl
 import json
 import os
 import sys
@@ -27,6 +28,9 @@ def main() -> int:
     build = BUILD / ("reference" if args.reference else "ours")
     os.nice(args.nice)
     become_subreaper()
+    build.mkdir(parents=True, exist_ok=True)
+    in_use = (build / "in-use").open("w")
+    fcntl.flock(in_use, fcntl.LOCK_EX)  # a second run would replace the suite under the first
     suite = Suite(ostree, build, keep=args.keep)
     results = _run_all(suite, names, args)
     failing = {result.name for result in results if result.verdict != "pass"}
