@@ -54,15 +54,14 @@ def read_superblock(directory: Dir, name: str) -> Superblock:
 
 
 def _open_place(path: str) -> tuple[Dir, str]:
-    parent, name = Dir.above(path)
-    with parent:
-        if parent.is_dir(name):
-            return parent.open_dir(name), SUPERBLOCK
-        if not parent.exists(name):
-            err = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            err.add_note("openat(O_DIRECTORY)")
-            raise err
-        return parent.duplicate(), name
+    try:
+        return Dir.at(path), SUPERBLOCK
+    except NotADirectoryError:
+        return Dir.above(path)
+    except FileNotFoundError:
+        err = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        err.add_note("openat(O_DIRECTORY)")
+        raise err from None
 
 
 def _check_applicable(repo: Repo, plan: DeltaPlan) -> None:

@@ -1,0 +1,171 @@
+"""What holds for every static delta, and for every string of bytes taken for a piece of one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from bsdiff4 import core
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyostree.errors import FormatError, InvalidNameError
+from pyostree.formats.bspatch import apply_patch, join_patch
+from pyostree.formats.commit import Commit, encode_commit
+from pyostree.formats.delta_operations import (
+    Close,
+    Open,
+    Operation,
+    Patch,
+    SetSource,
+    SpliceFile,
+    SpliceMetadata,
+    UnsetSource,
+    Write,
+    decode_operations,
+    encode_operation,
+)
+from pyostree.formats.delta_part import FileMode, decode_payload, encode_payload
+from pyostree.formats.delta_superblock import (
+    Endianness,
+    Fallback,
+    PartHeader,
+    Superblock,
+    decode_superblock,
+    encode_superblock,
+    endianness_mark,
+    split_signed,
+)
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType
+from pyostree.formats.varint import decode_varint, encode_varint
+
+U32 = st.integers(0, 2**32 - 1)
+U64 = st.integers(0, 2**64 - 1)
+CHECKSUMS = st.binary(min_size=32, max_size=32).map(Checksum)
+XATTRS = st.lists(
+    st.tuples(st.binary(min_size=1, max_size=9).filter(lambda name: 0 not in name), st.binary()),
+    max_size=3,
+).map(tuple)
+COMMIT = encode_commit(
+    Commit((), None, (), "s", "b", 7, Checksum(bytes(32)), Checksum(bytes(range(32))))
+)
+SUPERBLOCKS = st.builds(
+    Superblock,
+    metadata=st.just((endianness_mark("big"),)),
+    timestamp=U64,
+    source=st.none() | CHECKSUMS,
+    target=CHECKSUMS,
+    commit=st.just(COMMIT),
+    parts=st.lists(
+        st.builds(PartHeader, U32, CHECKSUMS.map(bytes), U64, U64, st.binary(max_size=70)),
+        max_size=3,
+    ).map(tuple),
+    fallbacks=st.lists(
+        st.builds(Fallback, st.integers(0, 255), CHECKSUMS.map(bytes), U64, U64), max_size=3
+    ).map(tuple),
+    endianness=st.just(Endianness.BIG),
+    parents=st.just(()),
+)
+OPERATIONS = st.lists(
+    st.one_of(
+        st.builds(SpliceMetadata, U64, U64),
+        st.builds(SpliceFile, U64, U64, U64, U64),
+        st.builds(Open, U64, U64, U64),
+        st.builds(Write, U64, U64),
+        st.builds(SetSource, U64),
+        st.just(UnsetSource()),
+        st.just(Close()),
+        st.builds(Patch, U64, U64),
+    )
+)
+
+
+def spoiled(data: bytes, changes: list[tuple[int, int]], length: float) -> bytes:
+    """Change some bytes, then cut."""
+    changed = bytearray(data)
+    for position, value in changes:
+        changed[position % len(changed)] = value
+    return bytes(changed[: round(len(changed) * length)])
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), max_size=4)
+LENGTHS = st.floats(0, 1) | st.just(1.0)
+
+
+@given(U64)
+def test_varint_round_trip(value: int) -> None:
+    assert decode_varint(encode_varint(value), 0) == (value, len(encode_varint(value)))
+
+
+@given(SUPERBLOCKS)
+def test_superblock_round_trip(superblock: Superblock) -> None:
+    assert decode_superblock(encode_superblock(superblock)) == superblock
+
+
+@given(SUPERBLOCKS, CHANGES, LENGTHS)
+def test_spoiled_superblock_only_raises_what_it_may(
+    superblock: Superblock, changes: list[tuple[int, int]], length: float
+) -> None:
+    data = spoiled(encode_superblock(superblock), changes, length)
+    with suppress(FormatError, InvalidNameError):
+        decode_superblock(data)
+    split_signed(data)
+    split_signed(b"OSTSGNDT" + data)
+
+
+@given(
+    st.lists(st.builds(FileMode, U32, U32, U32), max_size=4),
+    st.lists(XATTRS, max_size=3),
+    st.binary(max_size=300),
+    st.binary(max_size=40),
+)
+def test_payload_round_trip(
+    modes: list[FileMode],
+    xattrs: list[tuple[tuple[bytes, bytes], ...]],
+    blob: bytes,
+    operations: bytes,
+) -> None:
+    found = decode_payload(memoryview(encode_payload(modes, xattrs, blob, operations)))
+    assert found.modes == tuple(modes)
+    assert found.xattrs == tuple(xattrs)
+    assert (bytes(found.blob), found.operations) == (blob, operations)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_taken_for_a_payload(data: bytes) -> None:
+    with suppress(FormatError):
+        decode_payload(memoryview(data))
+
+
+@given(OPERATIONS)
+def test_operations_round_trip(operations: list[Operation]) -> None:
+    kinds = {SpliceMetadata: ObjectType.DIRTREE}
+    objects = [
+        ObjectName(Checksum(bytes(32)), kinds.get(type(one), ObjectType.FILE))
+        for one in operations
+        if isinstance(one, SpliceMetadata | SpliceFile | Close)
+    ]
+    data = b"".join(map(encode_operation, operations))
+    assert list(decode_operations(data, objects)) == operations
+
+
+@given(st.binary(), st.lists(st.sampled_from([ObjectType.FILE, ObjectType.DIRMETA])))
+def test_bytes_taken_for_operations(data: bytes, kinds: list[ObjectType]) -> None:
+    objects = [ObjectName(Checksum(bytes(32)), kind) for kind in kinds]
+    with suppress(FormatError):
+        for _ in decode_operations(data, objects):
+            pass
+
+
+@given(st.binary(), st.binary())
+def test_patch_of_two_files(old: bytes, new: bytes) -> None:
+    patch = join_patch(*core.diff(old, new))
+    assert b"".join(apply_patch(memoryview(patch), memoryview(old), len(new))) == new
+
+
+@given(st.binary(max_size=200), st.binary(max_size=50), st.integers(0, 2**64 - 1))
+def test_bytes_taken_for_a_patch(patch: bytes, old: bytes, size: int) -> None:
+    written = 0
+    with suppress(FormatError):
+        for piece in apply_patch(memoryview(patch), memoryview(old), size):
+            written += len(piece)
+    assert written <= min(size, len(patch))
