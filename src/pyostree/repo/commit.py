@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from typing import NamedTuple
 
@@ -140,7 +141,7 @@ def _write_commit(
     detached: Metadata,
 ) -> Checksum:
     data = encode_commit(made)
-    checksum = _put(repo, transaction.stats, ObjectType.COMMIT, data)
+    checksum = Checksum(hashlib.sha256(data).digest())
     if request.signers and not detached:
         # The same commit may be here already, with signatures of its own.
         detached = repo.read_detached_metadata(checksum) or ()
@@ -148,6 +149,7 @@ def _write_commit(
         detached = sign(data, detached)
     if detached:
         repo.write_detached_metadata(checksum, detached)
+    _put(repo, transaction.stats, ObjectType.COMMIT, data)  # last: nobody sees it unsigned
     if request.branch is not None:
         transaction.set_ref(parse_refspec(request.branch), checksum)
     return checksum
