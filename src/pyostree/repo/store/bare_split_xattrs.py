@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyostree.errors import UnsupportedError, doing
+from pyostree.errors import UnsupportedError
 from pyostree.formats.file_header import FileHeader
 from pyostree.formats.objects import Checksum
 from pyostree.formats.xattrs import decode_xattrs
@@ -25,8 +25,7 @@ class BareSplitXattrsStore(BareStore):
         return decode_xattrs(raw)
 
     def _check_writable_header(self, checksum: Checksum, header: FileHeader) -> None:
-        with doing("Writing content object"):
-            raise UnsupportedError("Not allowed due to repo mode")
+        raise UnsupportedError("Not allowed due to repo mode")
 
     def _apply_metadata(self, tmp: TempFile, header: FileHeader) -> None:
         raise UnsupportedError("Not allowed due to repo mode")

@@ -35,7 +35,7 @@ def iter_loose(objects: Dir, content_extension: str, prefix: str = "") -> Iterat
 
 def _parse(first: str, name: str, content_extension: str) -> ObjectName | None:
     rest, _, extension = name.rpartition(".")
-    if len(rest) != _REST_DIGITS:
+    if len(rest) != _REST_DIGITS or rest != rest.lower():
         return None
     kind = ObjectType.FILE if extension == content_extension else _TYPES.get(extension)
     if kind is None:
