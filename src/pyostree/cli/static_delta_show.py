@@ -28,9 +28,11 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     from pyostree.delta.statistics import read_delta, read_statistics
     from pyostree.repo.delta_dirs import DeltaName, part_path
 
-    superblock = read_delta(repo, args.delta)
+    superblock, is_signed = read_delta(repo, args.delta)
     name = DeltaName(superblock.source, superblock.target)
-    _show_head(args.delta, superblock, out)
+    print(f"Delta: {args.delta}", file=out)
+    print(f"Signed: {'yes' if is_signed else 'no'}", file=out)
+    _show_head(superblock, out)
     for index, header in enumerate(superblock.parts):
         sizes = f"size={header.size} usize={header.usize}"
         print(f"PartMeta{index}: nobjects={header.object_count} {sizes}", file=out)
@@ -39,11 +41,9 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     _show_totals(superblock, out)
 
 
-def _show_head(delta: str, superblock: Superblock, out: TextIO) -> None:
+def _show_head(superblock: Superblock, out: TextIO) -> None:
     source = "From <scratch>" if superblock.source is None else f"From: {superblock.source}"
     lines = [
-        f"Delta: {delta}",
-        "Signed: no",
         source,
         f"To: {superblock.target}",
         f"Endianness: {superblock.endianness.value}",

@@ -6,17 +6,21 @@ import errno
 import os
 
 from pyostree.delta.plan import DeltaPart, DeltaPlan, plan_delta, run_part, store_commit
-from pyostree.errors import NotFoundError, UnsupportedError, doing
+from pyostree.errors import NotFoundError, ObjectNotFoundError, UnsupportedError, doing
+from pyostree.formats.commit import decode_commit
 from pyostree.formats.delta_superblock import Superblock, decode_superblock, split_signed
 from pyostree.formats.objects import ObjectName, ObjectType
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.repo.delta_dirs import MAX_SUPERBLOCK_BYTES, SUPERBLOCK
 from pyostree.repo.repo import Repo
+from pyostree.repo.traverse import Reachable
 
 
 def apply_offline(repo: Repo, path: str) -> None:
     """Store the commit of a delta with all its objects; no ref is written.
+
+    A commit whose delta leaves out objects that are not here either is marked as partial.
 
     Args:
         path: a directory with ``superblock``, or the superblock itself; parts lie beside it.
@@ -29,24 +33,20 @@ def apply_offline(repo: Repo, path: str) -> None:
     """
     directory, name = _open_place(path)
     with directory:
-        plan = plan_delta(read_superblock(directory, name))
+        plan = plan_delta(_read_unsigned(directory, name))
         _check_applicable(repo, plan)
         with repo.transaction():
-            if not repo.store.has(ObjectName(plan.name.target, ObjectType.COMMIT)):
-                store_commit(repo, plan)
             for part in plan.parts:
                 if not part.is_applied(repo):
                     _run(repo, directory, part)
+            if not repo.store.has(ObjectName(plan.name.target, ObjectType.COMMIT)):
+                # Last, and marked if need be: it must never look complete without being so.
+                if not _has_tree(repo, plan):
+                    repo.mark_partial(plan.name.target)
+                store_commit(repo, plan)
 
 
-def read_superblock(directory: Dir, name: str) -> Superblock:
-    """Return a decoded superblock file.
-
-    Raises:
-        OSError: it cannot be read.
-        UnsupportedError: it is signed.
-        FormatError: it is damaged.
-    """
+def _read_unsigned(directory: Dir, name: str) -> Superblock:
     data = directory.read_file(name, max_bytes=MAX_SUPERBLOCK_BYTES)
     if split_signed(data) is not None:
         raise UnsupportedError("Signed static deltas are not supported yet")
@@ -72,6 +72,18 @@ def _check_applicable(repo: Repo, plan: DeltaPlan) -> None:
         raise UnsupportedError(
             "Cannot execute delta offline: contains nonempty http fallback entries"
         )
+
+
+def _has_tree(repo: Repo, plan: DeltaPlan) -> bool:
+    needed = Reachable(repo)
+    try:
+        needed.add_tree(plan.name.target, decode_commit(plan.superblock.commit))
+    except ObjectNotFoundError:
+        return False
+    has = repo.store.has
+    return all(has(ObjectName(one, ObjectType.DIRMETA)) for one in needed.dirmetas) and all(
+        has(ObjectName(one, ObjectType.FILE)) for one in needed.files
+    )
 
 
 def _run(repo: Repo, directory: Dir, part: DeltaPart) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from pyostree.delta.offline import read_superblock
 from pyostree.delta.part_file import open_payload, payload_limit
 from pyostree.formats import delta_operations as operations
-from pyostree.formats.delta_superblock import PartHeader, Superblock, decode_objects
+from pyostree.formats.delta_superblock import (
+    PartHeader,
+    Superblock,
+    decode_objects,
+    decode_superblock,
+    split_signed,
+)
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
-from pyostree.repo.delta_dirs import parse_delta_id, superblock_path
+from pyostree.repo.delta_dirs import MAX_SUPERBLOCK_BYTES, parse_delta_id, superblock_path
 from pyostree.repo.repo import Repo
 
 
@@ -42,7 +47,14 @@ _NAMES: tuple[tuple[str, tuple[type, ...]], ...] = (
 )
 
 
-def read_delta(repo: Repo, delta: str) -> Superblock:
+class ReadDelta(NamedTuple):
+    """A superblock, and whether it is signed; signatures are not verified."""
+
+    superblock: Superblock
+    is_signed: bool
+
+
+def read_delta(repo: Repo, delta: str) -> ReadDelta:
     """Return the superblock of a delta.
 
     Args:
@@ -54,10 +66,16 @@ def read_delta(repo: Repo, delta: str) -> Superblock:
         FormatError: it is damaged.
     """
     if "/" not in delta:
-        return read_superblock(repo.dir, superblock_path(parse_delta_id(delta)))
+        return _read(repo.dir, superblock_path(parse_delta_id(delta)))
     directory, name = Dir.above(delta)
     with directory:
-        return read_superblock(directory, name)
+        return _read(directory, name)
+
+
+def _read(directory: Dir, name: str) -> ReadDelta:
+    data = directory.read_file(name, max_bytes=MAX_SUPERBLOCK_BYTES)
+    signed = split_signed(data)
+    return ReadDelta(decode_superblock(data if signed is None else signed.data), signed is not None)
 
 
 def read_statistics(directory: Dir, path: str, header: PartHeader, temp: Dir) -> PartStatistics:
