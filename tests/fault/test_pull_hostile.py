@@ -402,9 +402,9 @@ def test_pull_remote_that_demands_signatures_refused(
 ) -> None:
     with Repo.open(client.path) as repo:
         config = KeyFile.parse(repo.config.keyfile.format())
-        config.set_raw('remote "origin"', "gpg-verify", "true")
+        config.set_raw('remote "origin"', "sign-verify", "true")
         repo.write_config(config)
-    assert 'Remote "origin" demands signatures (gpg-verify)' in client.fails_to_pull()
+    assert 'Remote "origin" demands signatures (sign-verify)' in client.fails_to_pull()
     assert not any("/objects/" in path for path in server.requests)
     assert not list((client.path / "tmp").glob("staging-*"))
 

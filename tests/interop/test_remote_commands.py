@@ -144,4 +144,4 @@ def test_demanded_summary_signature_is_never_skipped(tmp_path: Path, reference_h
     (repo / "summary.sig").write_bytes(b"no signature at all")
     refused = ours(f"--repo={tmp_path}/c", "remote", "refs", "g")
     assert (refused.status, refused.out) == (1, "")
-    assert "gpg-verify-summary" in refused.err
+    assert "GPG verification enabled, but no signatures found" in refused.err
