@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from pyostree.errors import FormatError
+from pyostree.errors import FormatError, InvalidNameError
 from pyostree.formats.gvariant import Variant, decode, encode, lookup
 from pyostree.formats.objects import Checksum, checksum_from_variant
 
@@ -100,11 +100,10 @@ def decode_commit(data: bytes) -> Commit:
 
 
 def _checksum(what: str, raw: bytes) -> Checksum:
-    if len(raw) != 32:
-        raise FormatError(
-            f"Invalid commit {what}: Invalid checksum of length {len(raw)} expected 32"
-        )
-    return checksum_from_variant(raw)
+    try:
+        return checksum_from_variant(raw)
+    except InvalidNameError as err:
+        raise FormatError(f"Invalid commit {what}: {err}") from None
 
 
 def check_metadata_keys(metadata: Metadata) -> None:
