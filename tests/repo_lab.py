@@ -218,7 +218,7 @@ def _inodes(repo: Path) -> dict[tuple[int, int], str]:
 
 def walk(root: Path) -> Iterator[Path]:
     """Yield all paths below `root`, following no links."""
-    if root.is_dir() and not root.is_symlink():
+    if not root.is_symlink() and root.is_dir():
         for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
             path = root / entry.name
             yield path

@@ -1,0 +1,295 @@
+"""Transactions and what they stand on: the lock, staging directories, the budget of free space."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pyostree.errors import FreeSpaceError, OstreeError, TransactionError, describe
+from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
+from pyostree.formats.objects import Checksum, ObjectType
+from pyostree.formats.refspec import CollectionRef, Refspec
+from pyostree.fs.dir import Dir
+from pyostree.repo.config import parse_config
+from pyostree.repo.free_space import FreeSpace
+from pyostree.repo.lock import RepoLock
+from pyostree.repo.repo import Repo
+from pyostree.repo.staging import clean_tmp, open_staging
+from repo_lab import make_repo, object_names, refs_of
+
+BOOT = "0123-boot"
+ONE = Checksum(b"\x11" * 32)
+MAIN = Refspec(None, "main")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Repo]:
+    make_repo(tmp_path / "repo", fsync="true")
+    with Repo.open(tmp_path / "repo") as opened:
+        yield opened
+
+
+@pytest.fixture
+def tmp(tmp_path: Path) -> Iterator[Dir]:
+    with Dir.at(tmp_path) as directory:
+        yield directory
+
+
+def add_object(repo: Repo, mode: int = 0o755) -> Checksum:
+    return repo.write_metadata(ObjectType.DIRMETA, encode_dirmeta(Dirmeta(0, 0, 0o40000 | mode)))
+
+
+def staging_dirs(repo: Repo) -> list[str]:
+    return [name for name in os.listdir(Path(repo.path, "tmp")) if name.startswith("staging-")]
+
+
+def interrupt(repo: Repo) -> None:
+    """Run a transaction that ends in an error."""
+    with contextlib.suppress(KeyError), repo.transaction() as transaction:
+        add_object(repo)
+        transaction.set_ref("main", ONE)
+        raise KeyError
+
+
+def add_bad_ref(repo: Repo) -> None:
+    with repo.transaction() as transaction:
+        add_object(repo)
+        transaction.set_ref(Refspec(None, "a" * 64), ONE)
+
+
+# -- transactions --------------------------------------------------------------------------------
+
+
+def test_objects_and_refs_appear_together_at_commit(repo: Repo) -> None:
+    with repo.transaction() as transaction:
+        add_object(repo)
+        transaction.set_ref("main", ONE)
+        assert object_names(Path(repo.path)) == set()
+        assert refs_of(Path(repo.path)) == {}
+        assert repo.resolve("main") == ONE  # seen by this process
+        assert len(staging_dirs(repo)) == 2  # with its lock
+    assert len(object_names(Path(repo.path))) == 1
+    assert refs_of(Path(repo.path)) == {"heads/main": f"{ONE}\n"}
+    assert staging_dirs(repo) == []
+    assert transaction.stats.metadata_objects_written == 1
+
+
+def test_error_aborts_and_keeps_objects_for_the_next(repo: Repo) -> None:
+    interrupt(repo)
+    assert object_names(Path(repo.path)) == set()
+    assert refs_of(Path(repo.path)) == {}
+    (kept,) = staging_dirs(repo)
+    with repo.transaction() as again:
+        assert again.is_resuming
+        assert staging_dirs(repo)[0].startswith(kept)
+    assert len(object_names(Path(repo.path))) == 1  # resumed, as in the reference
+
+
+def test_interrupted_replacement_is_not_published(repo: Repo) -> None:
+    interrupt(repo)
+    (kept,) = staging_dirs(repo)
+    (below,) = Path(repo.path, "tmp", kept).glob("??")
+    (below / "tmp.Ab3dE6").write_text("half")
+    with repo.transaction():
+        pass
+    assert [name for name in object_names(Path(repo.path)) if "tmp" in name] == []
+
+
+def test_nesting_and_use_after_the_end_are_refused(repo: Repo) -> None:
+    with repo.transaction() as transaction:
+        assert repo.in_transaction
+        with pytest.raises(TransactionError, match="another transaction is in progress"):
+            repo.transaction()
+    assert not repo.in_transaction
+    with pytest.raises(TransactionError, match="no transaction in progress"):
+        transaction.commit()
+    transaction.abort()
+
+
+def test_explicit_commit_and_abort_within_the_block(repo: Repo) -> None:
+    with repo.transaction() as transaction:
+        add_object(repo)
+        assert transaction.commit().metadata_objects_written == 1
+    with repo.transaction() as transaction:
+        add_object(repo, 0o700)
+        transaction.abort()
+    assert len(object_names(Path(repo.path))) == 1
+
+
+def test_test_hook_fails_before_anything_is_published(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OSTREE_REPO_TEST_ERROR", "pre-commit")
+    transaction = repo.transaction()
+    add_object(repo)
+    with pytest.raises(TransactionError, match="OSTREE_REPO_TEST_ERROR_PRE_COMMIT specified"):
+        transaction.commit()
+    assert not repo.in_transaction
+    assert object_names(Path(repo.path)) == set()
+
+
+def test_bad_ref_fails_after_the_objects_are_published(repo: Repo) -> None:
+    with pytest.raises(OstreeError, match="looks like a checksum"):
+        add_bad_ref(repo)
+    assert len(object_names(Path(repo.path))) == 1
+    assert not repo.in_transaction
+    with repo.transaction():
+        pass
+
+
+def test_collection_refs_are_pending_until_commit(repo: Repo) -> None:
+    ref = CollectionRef("org.example.Other", "x")
+    with repo.transaction() as transaction:
+        transaction.set_collection_ref(ref, ONE)
+        assert transaction.collection_ref(ref) == ONE
+        assert refs_of(Path(repo.path)) == {}
+    assert refs_of(Path(repo.path)) == {"mirrors/org.example.Other/x": f"{ONE}\n"}
+
+
+def test_closing_the_repository_aborts(tmp_path: Path) -> None:
+    path = make_repo(tmp_path / "repo")
+    with Repo.open(path) as repo:
+        repo.transaction().set_ref("main", ONE)
+    assert refs_of(path) == {}
+    with Repo.open(path) as other, other.transaction():
+        pass
+
+
+def test_obsolete_transaction_file_is_removed(repo: Repo) -> None:
+    marker = Path(repo.path, "transaction")
+    marker.symlink_to("old")
+    with repo.transaction():
+        pass
+    assert not marker.is_symlink()
+
+
+# -- staging -------------------------------------------------------------------------------------
+
+
+def test_staging_of_this_boot_is_taken_over_unless_in_use(tmp: Dir, tmp_path: Path) -> None:
+    first = open_staging(tmp, BOOT)
+    (name,) = (path.name for path in tmp_path.iterdir() if path.is_dir())
+    assert name.startswith(f"staging-{BOOT}-")
+    second = open_staging(tmp, BOOT)
+    assert not first.is_reused
+    assert not second.is_reused
+    first.release()
+    third = open_staging(tmp, BOOT)
+    assert third.is_reused
+    for staging in (second, third):
+        staging.delete()
+        staging.release()
+    assert os.listdir(tmp_path) == []
+
+
+def test_staging_of_another_boot_is_never_taken_over(tmp: Dir, tmp_path: Path) -> None:
+    (tmp_path / "staging-other-abcdef").mkdir()
+    (tmp_path / f"staging-{BOOT}-file").write_text("not a directory")
+    (tmp_path / f"staging-{BOOT}-link").symlink_to("staging-other-abcdef")
+    staging = open_staging(tmp, BOOT)
+    assert not staging.is_reused
+    staging.release()
+
+
+@pytest.mark.parametrize("drop_own", [False, True])
+def test_clean_tmp(tmp: Dir, tmp_path: Path, drop_own: bool) -> None:
+    used = open_staging(tmp, BOOT)
+    for name in ("staging-other-aaaaaa", f"staging-{BOOT}-unused", "cache", "fresh-dir", "old-dir"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    for name in ("fresh", "old", "future"):
+        (tmp_path / name).touch()
+    for name in ("old", "old-dir"):
+        os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / "future", (1 << 33, 1 << 33))
+    clean_tmp(tmp, BOOT, expiry_s=3600, drop_own=drop_own)
+    left = {name for name in os.listdir(tmp_path) if not name.endswith("-lock")}
+    kept = {"cache", "fresh", "fresh-dir", "future"}
+    in_use = {name for name in left if name.startswith(f"staging-{BOOT}-")}
+    assert left - in_use == kept
+    assert (f"staging-{BOOT}-unused" in in_use) == (not drop_own)
+    assert used.directory.list() == []
+    used.release()
+
+
+# -- the lock ------------------------------------------------------------------------------------
+
+
+def test_lock_nests_and_converts(tmp: Dir) -> None:
+    mine, other = (RepoLock(tmp, timeout_s=0) for _ in range(2))
+    with mine.held(exclusive=False):
+        with other.held(exclusive=False):
+            with pytest.raises(BlockingIOError) as caught:
+                mine.acquire(exclusive=True)
+            assert describe(caught.value) == (
+                "Locking repo exclusive failed: Resource temporarily unavailable"
+            )
+        with (
+            mine.held(exclusive=True),
+            mine.held(exclusive=False),
+            pytest.raises(BlockingIOError),
+        ):
+            other.acquire(exclusive=False)
+        with other.held(exclusive=False):  # converted back
+            pass
+    with other.held(exclusive=True):
+        pass
+
+
+def test_lock_that_is_disabled_creates_no_file(tmp: Dir, tmp_path: Path) -> None:
+    with RepoLock(tmp, timeout_s=0, enabled=False).held(exclusive=True):
+        assert os.listdir(tmp_path) == []
+
+
+def test_lock_waits_in_steps_of_a_second(tmp: Dir, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    holder, waiting = RepoLock(tmp, timeout_s=0), RepoLock(tmp, timeout_s=3)
+    with holder.held(exclusive=True), pytest.raises(BlockingIOError):
+        waiting.acquire(exclusive=False)
+    assert slept == [1.0, 1.0, 1.0]
+
+
+# -- free space ----------------------------------------------------------------------------------
+
+
+def budget(directory: Dir, line: str) -> FreeSpace:
+    return FreeSpace(directory, parse_config(f"[core]\nrepo_version=1\n{line}\n".encode()))
+
+
+def test_budget_refuses_with_the_rule_and_the_size(tmp: Dir) -> None:
+    space = budget(tmp, "min-free-space-size=900000GB")
+    with pytest.raises(FreeSpaceError) as caught:
+        space.take(100)
+    block = tmp.statvfs().f_bsize
+    assert str(caught.value) == (
+        f"min-free-space-size {900000 * 1024}MB would be exceeded, "
+        f"at least {block / 1000:.1f}\u00a0kB requested"
+    )
+    assert space.is_exceeded
+
+
+def test_budget_of_zero_percent_is_unlimited(tmp: Dir) -> None:
+    space = budget(tmp, "min-free-space-percent=0")
+    space.take(1 << 62)
+    space.give_back(1 << 62)
+    assert not space.is_exceeded
+
+
+def test_budget_counts_down_and_back(tmp: Dir) -> None:
+    figures = tmp.statvfs()
+    free = figures.f_bfree if os.geteuid() == 0 else figures.f_bavail
+    all_free = free * figures.f_bsize
+    space = budget(tmp, "min-free-space-size=1MB")
+    half = all_free // 2
+    space.take(half)
+    with pytest.raises(FreeSpaceError):
+        space.take(all_free)
+    space.give_back(half)
+    space.take(half)
