@@ -46,11 +46,11 @@ OPTIONS = (
     filename("skip-list", metavar="PATH", help="File of paths to leave out"),
     flag("consume", help="Delete what is read from directories"),
     flag("table-output", help="Print statistics besides the checksum"),
+    texts("gpg-sign", metavar="KEY-ID", help="Sign the commit with this GPG key"),
+    filename("gpg-homedir", metavar="HOMEDIR", help="Where GPG looks for keys"),
     flag("disable-fsync", hidden=True, help="Do not sync"),
     boolean("fsync", metavar="POLICY", help="Whether to sync data to the disk"),
     text("timestamp", metavar="TIMESTAMP", help="Date of the commit"),
-    texts("gpg-sign", metavar="KEY-ID", help="Sign the commit with this GPG key"),
-    filename("gpg-homedir", metavar="HOMEDIR", help="Where GPG looks for keys"),
     positional("path"),
 )
 

@@ -44,7 +44,8 @@ def group_usage(name: str, group: Group, options: Sequence[Option], *, path: str
 
 
 def _usage(name: str, parameters: str, middle: list[str], options: Sequence[Option]) -> str:
-    rows = [(_label(option), option.help) for option in (_HELP, *options) if not option.hidden]
+    shown = [option for option in (_HELP, *options) if not option.hidden]
+    rows = list(zip(_labels(shown), (option.help for option in shown), strict=True))
     width = max(len(label) for label, _ in rows) + _GAP
     lines = [f"  {label:<{width}}{description}".rstrip() for label, description in rows]
     line = f"  {name} [OPTION…] {parameters}".rstrip()
@@ -58,7 +59,13 @@ def _listing(group: Group, width: int) -> list[str]:
     ]
 
 
-def _label(option: Option) -> str:
-    short = f"-{option.short}, " if option.short else ""
-    value = f"={option.metavar}" if option.metavar else ""
-    return f"{short}--{option.name}{value}"
+def _labels(options: Sequence[Option]) -> list[str]:
+    """Return the options as typed; a letter is shown with the first one that has it."""
+    taken = set()
+    labels = []
+    for option in options:
+        short = f"-{option.short}, " if option.short and option.short not in taken else ""
+        value = f"={option.metavar}" if option.metavar else ""
+        labels.append(f"{short}--{option.name}{value}")
+        taken.add(option.short)
+    return labels
