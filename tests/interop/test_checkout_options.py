@@ -412,20 +412,22 @@ def test_checkout_device_differs_copies_or_refuses(
     tmp_path: Path, places: Places, mode: str
 ) -> None:
     place = places(mode)
-    shm = Path("/dev/shm") / f"{tmp_path.parent.name}-{tmp_path.name}"
+    device = tmp_path.stat().st_dev
+    elsewhere = next(d for d in ("/dev/shm", "/var/tmp") if Path(d).stat().st_dev != device)
+    away = Path(elsewhere) / f"{tmp_path.parent.name}-{tmp_path.name}"
     try:
         results = []
         for command in (ours, reference):
-            must(command("checkout", f"--repo={place / 'repo'}", "-U", "upper", shm))
-            results.append(listing(shm))
-            shutil.rmtree(shm)
-            refused = command("checkout", f"--repo={place / 'repo'}", "-UH", "upper", shm)
+            must(command("checkout", f"--repo={place / 'repo'}", "-U", "upper", away))
+            results.append(listing(away))
+            shutil.rmtree(away)
+            refused = command("checkout", f"--repo={place / 'repo'}", "-UH", "upper", away)
             results.append(refused)
-            shutil.rmtree(shm, ignore_errors=True)
+            shutil.rmtree(away, ignore_errors=True)
         assert results[:2] == results[2:]
         assert results[1].status == 1
     finally:
-        shutil.rmtree(shm, ignore_errors=True)
+        shutil.rmtree(away, ignore_errors=True)
 
 
 @pytest.mark.parametrize("command", [ours, reference], ids=["ours", "theirs"])
