@@ -30,6 +30,7 @@ from pyostree.formats.file_header import FileHeader, encode_header
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
+from pyostree.fs.kernel import start_writeback
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.store.content import OpenContent
 from pyostree.repo.store.listing import iter_loose
@@ -42,6 +43,10 @@ from pyostree.repo.store.records import (
     Written,
 )
 from pyostree.repo.store.structure import check_structure
+
+# The disk begins at once with content of at least this size, while the next file is read;
+# otherwise all of it waits for the sync at the end of the transaction.
+_WRITEBACK_BYTES = 256 << 10
 
 
 class ObjectStore(ABC):
@@ -289,7 +294,7 @@ class ObjectStore(ABC):
             return self._put_symlink(checksum, header)
         with TempFile(self.temp) as tmp:
             self._write_body(tmp, header, data)
-            is_new = self._publish(tmp, checksum, header)
+            is_new = self._publish(tmp, checksum, header, len(data))
         if not is_new:
             self._give_back(len(data))
         return is_new
@@ -331,7 +336,7 @@ class ObjectStore(ABC):
                 if self.has_own_content(checksum):
                     self._give_back(size)
                     return Written(checksum, False)
-                return Written(checksum, self._publish(tmp, checksum, header))
+                return Written(checksum, self._publish(tmp, checksum, header, size))
 
     def write_file_content(self, header: FileHeader, file: InputFile, *, size: int) -> Written:
         """Store `size` bytes of an open file, sharing its blocks where that is possible."""
@@ -382,10 +387,14 @@ class ObjectStore(ABC):
         if self.budget is not None:
             self.budget.give_back(size)
 
-    def _publish(self, tmp: TempFile, checksum: Checksum, header: FileHeader) -> bool:
+    def _publish(
+        self, tmp: TempFile, checksum: Checksum, header: FileHeader, size: int = 0
+    ) -> bool:
         self._apply_metadata(tmp, header)
         if self.settings.sync_objects:
             tmp.sync()
+        elif self.settings.fsync and size >= _WRITEBACK_BYTES:
+            start_writeback(tmp.fd)
         return tmp.link(self._destination(), loose_path(checksum, self._extension))
 
     # -- what a mode decides -------------------------------------------------------------
