@@ -53,8 +53,11 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev $(APT_TEST) $(APT_DEMO) compiled
-	PYTEST_DEBUG_TEMPROOT=$$(scripts/test-tmp) $(BIN)/pytest -n $(JOBS) --dist loadfile -m "not serial" $(ARGS)
-	PYTEST_DEBUG_TEMPROOT=$$(scripts/test-tmp) $(BIN)/pytest -m serial $(ARGS) || [ $$? = 5 ]  # 5: no such test
+	@# A short name: sockets below it have at most 108 bytes of path.
+	@root=$$(mktemp -d "$$(scripts/test-tmp)/ot.XXXX"); trap 'rm -rf "$$root"' EXIT; set -ex; \
+	export PYTEST_DEBUG_TEMPROOT="$$root"; \
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not serial" $(ARGS); \
+	$(BIN)/pytest -m serial $(ARGS) || [ $$? = 5 ]  # 5: no such test
 
 # Sources newer than their bytecode cost each of thousands of starts a compilation.
 compiled: $(VENV)/.runtime
