@@ -201,9 +201,7 @@ Places = Callable[[str], Path]
     ("mode", "user"),
     [
         ("archive", "-U"),
-        ("archive", ""),
         ("bare", ""),
-        ("bare", "-U"),
         ("bare-user", "-U"),
         ("bare-user-only", "-U"),
     ],
