@@ -12,45 +12,19 @@ import os
 import stat as stat_bits
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-_OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+from pyostree.fs.descriptor import OPEN_DIR, check_regular, read_all, system_call, write_all
+from pyostree.fs.names import hidden_beside, random_name
+
+__all__ = ["Dir", "random_name", "read_all", "system_call", "write_all"]
+
 _OPEN_FILE = os.O_RDONLY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-_READ_CHUNK = 1 << 20
 # Not -1, which Python's listdir and scandir take for the working directory.
 _CLOSED = -2
-# Deeper trees are removed with their upper directories closed in the meantime.
-_MAX_OPEN_LEVELS = 200
-_RANDOM_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-
-def random_name(prefix: str) -> str:
-    """Return `prefix` followed by six random letters and digits."""
-    # Names only have to differ, so that the slight bias of the remainder does no harm.
-    picks = (_RANDOM_ALPHABET[byte % len(_RANDOM_ALPHABET)] for byte in os.urandom(6))
-    return prefix + "".join(picks)
-
-
-def _hidden_beside(path: str, kind: str) -> str:
-    """Return a random name in the directory of `path`.
-
-    The leading dot keeps what a crash leaves from being taken for a ref, an entry or a unit.
-    """
-    parent, slash, _ = path.rpartition("/")
-    return random_name(f"{parent}{slash}.{kind}.")
-
-
-@contextmanager
-def system_call(call: str) -> Iterator[None]:
-    """Note `call` on an `OSError` passing through."""
-    try:
-        yield
-    except OSError as err:
-        err.add_note(call)
-        raise
 
 
 class Dir:
@@ -70,7 +44,7 @@ class Dir:
             follow: whether the last component may be a symbolic link.
         """
         text = os.fspath(path)
-        flags = _OPEN_DIR if follow else _OPEN_DIR | os.O_NOFOLLOW
+        flags = OPEN_DIR if follow else OPEN_DIR | os.O_NOFOLLOW
         try:
             return cls(os.open(text, flags), text)
         except OSError as err:
@@ -120,7 +94,7 @@ class Dir:
 
     def open_dir(self, name: str, *, follow: bool = True) -> Dir:
         """Open the directory `name`; with ``follow=False`` a symbolic link is refused."""
-        flags = _OPEN_DIR if follow else _OPEN_DIR | os.O_NOFOLLOW
+        flags = OPEN_DIR if follow else OPEN_DIR | os.O_NOFOLLOW
         try:
             return Dir(os.open(name, flags, dir_fd=self._fd), f"{self.label}/{name}")
         except OSError as err:
@@ -178,7 +152,7 @@ class Dir:
         """Yield the entries of this directory in directory order."""
         # scandir moves the offset of the open file description, which duplicates share: a handle
         # of its own lets two scans of one directory run at once.
-        fd = os.open(".", _OPEN_DIR, dir_fd=self._fd)
+        fd = os.open(".", OPEN_DIR, dir_fd=self._fd)
         try:
             with os.scandir(fd) as entries:
                 yield from entries
@@ -264,7 +238,7 @@ class Dir:
         fd = self.open_read(name, follow=follow)
         try:
             if not follow:
-                _check_regular(fd)
+                check_regular(fd)
             return read_all(fd, max_bytes=max_bytes)
         except OSError as err:
             err.add_note(f"read({name})")
@@ -296,7 +270,7 @@ class Dir:
             sync: whether content and name must be on the disk when this returns.
         """
         parent, _, _ = name.rpartition("/")
-        tmp = _hidden_beside(name, "tmp")
+        tmp = hidden_beside(name, "tmp")
         try:
             fd = os.open(tmp, _NEW_FILE, 0o600, dir_fd=self._fd)
         except OSError as err:
@@ -328,7 +302,7 @@ class Dir:
 
     def replace_symlink(self, target: str, name: str) -> None:
         """Point `name` at `target` atomically, whether or not it exists."""
-        tmp = _hidden_beside(name, "tmplink")
+        tmp = hidden_beside(name, "tmplink")
         self.symlink(target, tmp)
         try:
             self.rename(tmp, name)
@@ -382,7 +356,9 @@ class Dir:
         except OSError as err:
             if err.errno not in (errno.EISDIR, errno.EPERM) or not self.is_dir(name, follow=False):
                 raise
-        _remove_directory(self._fd, name)
+        from pyostree.fs.remove_tree import remove_directory
+
+        remove_directory(self._fd, name)
         return True
 
     # -- metadata ------------------------------------------------------------------------
@@ -454,102 +430,3 @@ class Dir:
                 os.fsync(fd)
         finally:
             os.close(fd)
-
-
-def _check_regular(fd: int) -> None:
-    mode = os.fstat(fd).st_mode
-    if not stat_bits.S_ISREG(mode):  # reading a device may never end
-        code = errno.EISDIR if stat_bits.S_ISDIR(mode) else errno.ENXIO
-        raise OSError(code, os.strerror(code))
-
-
-def read_all(fd: int, *, max_bytes: int | None = None) -> bytes:
-    """Return all bytes from the current position of `fd`.
-
-    Raises:
-        OSError: EFBIG when there are more than `max_bytes`.
-    """
-    size = os.fstat(fd).st_size
-    if max_bytes is not None and size > max_bytes:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    chunks = []
-    total = 0
-    want = min(size + 1, _READ_CHUNK * 64)
-    while chunk := os.read(fd, max(want - total, _READ_CHUNK) if size else _READ_CHUNK):
-        chunks.append(chunk)
-        total += len(chunk)
-        if max_bytes is not None and total > max_bytes:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        if total == size and len(chunks) == 1 and not os.read(fd, 1):
-            return chunk
-    return b"".join(chunks)
-
-
-def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    """Write all of `data` to `fd`; a short write (a full disk) goes on until it fails."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-class _Level:
-    """One directory of a tree being removed; `fd` is -1 while it is closed to save descriptors."""
-
-    __slots__ = ("below", "fd", "identity", "name")
-
-    def __init__(self, parent_fd: int, name: str) -> None:
-        self.name = name
-        self.fd = os.open(name, _OPEN_DIR | os.O_NOFOLLOW, dir_fd=parent_fd)
-        status = os.fstat(self.fd)
-        self.identity = (status.st_dev, status.st_ino)
-        self.below: list[str] = []
-        with os.scandir(self.fd) as found:
-            entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
-        for entry, is_dir in entries:
-            if is_dir:
-                self.below.append(entry)
-            else:
-                with suppress(FileNotFoundError):
-                    os.unlink(entry, dir_fd=self.fd)
-
-    def close(self) -> None:
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    def reopen_from(self, child: _Level) -> None:
-        """Open the directory again as the parent of `child`, if it still is."""
-        if self.fd >= 0:
-            return
-        fd = os.open("..", _OPEN_DIR, dir_fd=child.fd)
-        status = os.fstat(fd)
-        if (status.st_dev, status.st_ino) != self.identity:
-            os.close(fd)
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-        self.fd = fd
-
-
-def _remove_directory(parent_fd: int, name: str) -> None:
-    """Remove the directory tree `name`, with an explicit stack of directories."""
-    stack: list[_Level] = []
-    try:
-        stack.append(_Level(parent_fd, name))
-        while stack:
-            level = stack[-1]
-            if level.below:
-                stack.append(_Level(level.fd, level.below.pop()))
-                if len(stack) > _MAX_OPEN_LEVELS:
-                    stack[-_MAX_OPEN_LEVELS].close()
-                continue
-            stack.pop()
-            if stack:
-                stack[-1].reopen_from(level)
-            level.close()
-            with suppress(FileNotFoundError):
-                os.rmdir(level.name, dir_fd=stack[-1].fd if stack else parent_fd)
-    except OSError as err:
-        err.add_note(f"unlinkat({name})")
-        raise
-    finally:
-        for level in stack:
-            level.close()
