@@ -105,6 +105,10 @@ class UnsupportedError(OstreeError):
     """The request is valid, but this kind of repository or file cannot serve it."""
 
 
+class CancelledError(OstreeError):
+    """The caller asked to stop; nothing is half done."""
+
+
 class FetchError(OstreeError):
     """A remote could not be read."""
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pyostree.formats.sizes import format_duration, format_rate, format_size
+from pyostree.progress import estimate_seconds_left
 
 _KIB = 1024
 _ALL = 100
-# An estimate from the first moments would jump about.
-_MIN_ELAPSED_S = 2
-_MIN_DONE = 20
+_MIN_DONE = 20  # an estimate from fewer objects would jump about
 
 
 class DeltaProgress:
@@ -142,10 +141,9 @@ class PullProgress:
 
     def seconds_left(self, now_s: float) -> int | None:
         """Return an estimate of the time that is left, None when nothing can be said."""
-        elapsed_s = now_s - self.started_s
-        if self.is_scanning or elapsed_s < _MIN_ELAPSED_S or self.done < _MIN_DONE:
+        if self.is_scanning or self.done < _MIN_DONE:
             return None
-        return max(round(elapsed_s * (self.wanted - self.done) / self.done), 0)
+        return estimate_seconds_left(self.done, self.wanted, now_s - self.started_s)
 
 
 def format_progress(progress: PullProgress, now_s: float) -> str:
