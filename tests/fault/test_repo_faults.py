@@ -301,7 +301,7 @@ def test_concurrent_commits_of_both_commands_all_succeed(tmp_path: Path, mode: s
 HOLD = """
 import sys
 from pyostree.repo.repo import Repo
-with Repo.open(sys.argv[1]) as repo, repo.locked(exclusive=sys.argv[2] == "exclusive"):
+with Repo.open(sys.argv[1]) as repo, repo.lock.held(exclusive=sys.argv[2] == "exclusive"):
     print("locked", flush=True)
     sys.stdin.read()
 """

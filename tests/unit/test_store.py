@@ -25,7 +25,9 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.fs.dir import Dir
 from pyostree.repo.modes import RepoMode, parse_mode
 from pyostree.repo.store import open_store
-from pyostree.repo.store.base import ObjectStore, StoreSettings, check_structure
+from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.records import StoreSettings
+from pyostree.repo.store.structure import check_structure
 
 WRITABLE = [RepoMode.ARCHIVE, RepoMode.BARE, RepoMode.BARE_USER, RepoMode.BARE_USER_ONLY]
 OWNER = (os.geteuid(), os.getegid())

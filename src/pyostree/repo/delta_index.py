@@ -46,7 +46,7 @@ def delta_list(digests: Iterable[tuple[DeltaName, bytes]]) -> Variant:
 def reindex(repo: Repo, target: Checksum | None = None) -> None:
     """Bring all indexes, or only that of deltas to `target`, up to date under the lock."""
     _note_in_config(repo)
-    with repo.locked(exclusive=False):
+    with repo.lock.held(exclusive=False):
         digests = read_delta_digests(repo)
         if target is None:
             write_delta_indexes(repo, digests)

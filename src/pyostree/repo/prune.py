@@ -69,7 +69,7 @@ def prune(repo: Repo, options: PruneOptions) -> PruneResult:
         OSError: others hold the lock, or an object cannot be deleted.
         ObjectNotFoundError: the tree of a commit that is not partial has a hole.
     """
-    with repo.locked(exclusive=True):
+    with repo.lock.held(exclusive=True):
         reachable = Reachable(repo, commits_only=options.commit_only)
         if options.is_by_ref:
             _add_by_rules(repo, options, reachable)
@@ -210,7 +210,7 @@ def delete_commit(repo: Repo, checksum: str) -> None:
         OSError: there is no such commit object.
     """
     # The lock comes first: a commit that is being made may set a ref to this very one.
-    with repo.locked(exclusive=True):
+    with repo.lock.held(exclusive=True):
         _check_unreferenced(repo, checksum)
         enable_tombstones(repo)
         if is_checksum(checksum):
@@ -236,7 +236,7 @@ def _check_unreferenced(repo: Repo, checksum: str) -> None:
 
 def delete_deltas_to(repo: Repo, checksum: str) -> None:
     """Delete the static deltas that produce a commit."""
-    with repo.locked(exclusive=True):
+    with repo.lock.held(exclusive=True):
         _delete_deltas(repo, [name for name in iter_deltas(repo) if str(name.target) == checksum])
 
 

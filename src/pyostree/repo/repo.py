@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from pyostree.errors import (
-    AmbiguousRevError,
-    NotFoundError,
     OstreeError,
     TransactionError,
     doing,
 )
 from pyostree.formats.keyfile import KeyFile
 from pyostree.formats.objects import (
-    CHECKSUM_HEX,
     Checksum,
     ObjectName,
     ObjectType,
-    is_checksum,
-    parse_checksum,
 )
-from pyostree.formats.refspec import Refspec, check_collection_id, parse_refspec
+from pyostree.formats.refspec import Refspec, check_collection_id
 from pyostree.fs.dir import Dir
 from pyostree.repo.config import CONFIG_NAME, NO_LOCKING, interpret_config, parse_config
 from pyostree.repo.lock import RepoLock
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.refs import Refs, not_found
+from pyostree.repo.revisions import resolve_rev
 from pyostree.repo.staging import CACHE_NAME
 
 if TYPE_CHECKING:
@@ -43,10 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _MAX_CONFIG_BYTES = 16 << 20
-_HEX_DIGITS = frozenset("0123456789abcdef")
-_LAYOUT = ("tmp", "extensions", "state", "refs", "refs/heads", "refs/mirrors", "refs/remotes")
 _MAX_PARENTS = 16
 
 
@@ -178,18 +170,22 @@ class Repo:
             InvalidNameError: a bad collection ID.
         """
         text = os.path.abspath(os.fspath(path))
+        from pyostree.repo.layout import create_layout
+
         if collection_id is not None:
             check_collection_id(collection_id)
         with doing("Creating repo"):
             with Dir.at("/") as root:
-                _create_layout(root, text.lstrip("/"), mode, collection_id)
+                create_layout(root, text.lstrip("/"), mode, collection_id)
             return cls(Dir.at(text), text)
 
     @classmethod
     def create_below(cls, directory: Dir, name: str, mode: RepoMode = RepoMode.BARE) -> Self:
         """Create the repository `name` below `directory`."""
+        from pyostree.repo.layout import create_layout
+
         with doing("Creating repo"):
-            _create_layout(directory, name, mode, None)
+            create_layout(directory, name, mode, None)
         return cls.open_below(directory, name)
 
     def __enter__(self) -> Self:
@@ -305,27 +301,7 @@ class Repo:
         Args:
             fallback: whether a ref without remote is also looked for in the remotes.
         """
-        if is_checksum(rev):
-            return parse_checksum(rev)
-        if len(rev) < CHECKSUM_HEX and _HEX_DIGITS.issuperset(rev):
-            found = sorted(self.store.iter_commits(rev))
-            if len(found) > 1:
-                raise AmbiguousRevError(f"Refspec {rev} not unique")
-            if found:
-                return found[0]
-        name = rev.rstrip("^")
-        if name != rev:
-            return self._ancestor(self.resolve(name), len(rev) - len(name))
-        refspec = parse_refspec(rev)
-        return self.resolve_ref(refspec, fallback=fallback)
-
-    def _ancestor(self, checksum: Checksum, generations: int) -> Checksum:
-        for _ in range(generations):
-            parent = self.load_commit(checksum).parent
-            if parent is None:
-                raise NotFoundError(f"Commit {checksum} has no parent")
-            checksum = parent
-        return checksum
+        return resolve_rev(self, rev, fallback=fallback)
 
     def resolve_ref(self, refspec: Refspec, *, fallback: bool = True) -> Checksum | None:
         """Return the commit of a ref here or in the parent repository, or None."""
@@ -416,12 +392,6 @@ class Repo:
         """Note that all objects of the commit are there."""
         self.dir.remove(_partial_path(checksum), missing_ok=True)
 
-    @contextmanager
-    def locked(self, *, exclusive: bool) -> Iterator[None]:
-        """Hold the repository lock."""
-        with self.lock.held(exclusive=exclusive):
-            yield
-
 
 def _partial_path(checksum: Checksum) -> str:
     return f"state/{checksum}.commitpartial"
@@ -430,36 +400,3 @@ def _partial_path(checksum: Checksum) -> str:
 def _read_boot_id() -> str:
     with Dir.at("/proc/sys/kernel/random") as directory:
         return directory.read_file("boot_id").decode().strip()
-
-
-def _create_layout(directory: Dir, path: str, mode: RepoMode, collection_id: str | None) -> None:
-    if collection_id is not None:
-        check_collection_id(collection_id)
-    if directory.exists(f"{path}/objects"):
-        return
-    directory.make_dir(path, 0o775, exist_ok=True)
-    with directory.open_dir(path) as repo:
-        keyfile = KeyFile()
-        keyfile.set_raw("core", "repo_version", "1")
-        keyfile.set_raw("core", "mode", mode.value)
-        if collection_id is not None:
-            keyfile.set_raw("core", "collection-id", collection_id)
-        if not repo.exists(CONFIG_NAME):
-            repo.replace_file(CONFIG_NAME, keyfile.encode(), sync=False)
-        for name in _LAYOUT:
-            repo.make_dir(name, 0o775, exist_ok=True)
-        if mode is RepoMode.BARE_USER:
-            _probe_user_xattrs(repo)
-        # Last, because it marks a complete repository.
-        repo.make_dir("objects", 0o775, exist_ok=True)
-
-
-def _probe_user_xattrs(repo: Dir) -> None:
-    """Fail now rather than at the first commit where the file system lacks user xattrs."""
-    from pyostree.formats.file_header import FileHeader, encode_bare_user_meta
-    from pyostree.fs.tempfile import TempFile
-    from pyostree.fs.xattr import set_fd_xattr
-    from pyostree.repo.store.bare_user import META_XATTR
-
-    with doing("Writing bareuser metadata"), TempFile(repo) as tmp:
-        set_fd_xattr(tmp.fd, META_XATTR, encode_bare_user_meta(FileHeader(0, 0, 0o100644)))

@@ -1,0 +1,206 @@
+"""`LooseObjects`: finding the objects of a repository, reading and writing metadata objects."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, doing
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
+from pyostree.fs.dir import Dir
+from pyostree.fs.tempfile import TempFile
+from pyostree.repo.store.listing import iter_loose
+from pyostree.repo.store.records import SpaceBudget, StoreSettings, Written
+from pyostree.repo.store.structure import check_structure
+
+if TYPE_CHECKING:
+    from pyostree.repo.store.base import ObjectStore
+
+
+class LooseObjects:
+    """The files below ``objects/`` of one repository, and its metadata objects.
+
+    Attributes:
+        objects: the directory ``objects/``.
+        staging: where a running transaction collects its objects; None sends them to `objects`.
+        parent: store of the parent repository, read only.
+        budget: free-space check of the running transaction.
+    """
+
+    def __init__(
+        self, objects: Dir, settings: StoreSettings, parent: ObjectStore | None = None
+    ) -> None:
+        self.objects = objects
+        self.settings = settings
+        self.parent = parent
+        self.staging: Dir | None = None
+        self.temp: Dir = objects
+        self.budget: SpaceBudget | None = None
+        self._extension = settings.mode.content_extension
+
+    # -- finding -------------------------------------------------------------------------
+
+    def path_of(self, name: ObjectName) -> str:
+        """Return the path of a loose object below ``objects/`` or a staging directory."""
+        if name.type is ObjectType.FILE:
+            return loose_path(name.checksum, self._extension)
+        return loose_path(name.checksum, name.type.extension)
+
+    def has_own(self, name: ObjectName) -> bool:
+        """Tell whether this repository itself has the object."""
+        path = self.path_of(name)
+        if self.staging is not None and self.staging.exists(path):
+            return True
+        return self.objects.exists(path)
+
+    def has_own_content(self, checksum: Checksum) -> bool:
+        """Tell whether this repository itself has the content object."""
+        path = loose_path(checksum, self._extension)
+        if self.objects.exists(path):
+            return True
+        return self.staging is not None and self.staging.exists(path)
+
+    def has(self, name: ObjectName) -> bool:
+        """Tell whether this repository or a parent has the object."""
+        return self.has_own(name) or (self.parent is not None and self.parent.has(name))
+
+    def _places(self) -> tuple[Dir, ...]:
+        return (self.objects,) if self.staging is None else (self.objects, self.staging)
+
+    def object_size(self, name: ObjectName) -> int:
+        """Return the size in bytes of the loose object.
+
+        Raises:
+            OSError: it does not exist.
+        """
+        path = self.path_of(name)
+        for place in self._places():
+            status = place.try_stat(path)
+            if status is not None:
+                return status.st_size
+        if self.parent is not None:
+            return self.parent.object_size(name)
+        err = OSError(errno.ENOENT, "No such file or directory")
+        err.add_note(f"Querying object {name}")
+        raise err
+
+    def iter_objects(self) -> Iterator[ObjectName]:
+        """Yield the published objects of this repository, in no particular order."""
+        return iter_loose(self.objects, self._extension)
+
+    def iter_commits(self, prefix: str = "") -> Iterator[Checksum]:
+        """Yield commit objects whose textual checksum starts with `prefix`, the parent's too."""
+        seen = set()
+        for name in iter_loose(self.objects, self._extension, prefix):
+            if name.type is ObjectType.COMMIT:
+                seen.add(name.checksum)
+                yield name.checksum
+        if self.parent is not None:
+            for checksum in self.parent.iter_commits(prefix):
+                if checksum not in seen:
+                    yield checksum
+
+    def delete(self, name: ObjectName) -> None:
+        """Remove a published object.
+
+        Raises:
+            OSError: it does not exist, or may not be removed.
+        """
+        with doing(f"Deleting object {name}"):
+            self.objects.remove(self.path_of(name))
+
+    # -- metadata ------------------------------------------------------------------------
+
+    def read_metadata(self, name: ObjectName) -> bytes:
+        """Return the bytes of a metadata object.
+
+        Raises:
+            ObjectNotFoundError: neither this repository nor a parent has it.
+        """
+        path = self.path_of(name)
+        for place in self._places():
+            try:
+                return place.read_file(path, follow=False)
+            except FileNotFoundError:
+                continue
+        if self.parent is not None:
+            return self.parent.read_metadata(name)
+        raise ObjectNotFoundError(f"No such metadata object {name}")
+
+    def write_metadata(
+        self, kind: ObjectType, data: bytes, *, expected: Checksum | None = None
+    ) -> Written:
+        """Store a metadata object.
+
+        Args:
+            expected: the checksum that `data` must have.
+
+        Raises:
+            ChecksumMismatchError: it has another.
+            FormatError: the object is malformed.
+        """
+        with doing("Writing metadata object"):
+            actual = Checksum(hashlib.sha256(data).digest())
+            if expected is not None and actual != expected:
+                raise ChecksumMismatchError(kind.extension, str(expected), str(actual))
+            check_structure(kind, data)
+            return self._write_checked(ObjectName(actual, kind), data)
+
+    def put_metadata(self, kind: ObjectType, data: bytes) -> Written:
+        """Store a metadata object that this process encoded itself, without checking it again."""
+        name = ObjectName(Checksum(hashlib.sha256(data).digest()), kind)
+        with doing("Writing metadata object"):
+            return self._write_checked(name, data)
+
+    def _write_checked(self, name: ObjectName, data: bytes) -> Written:
+        if name.type is ObjectType.COMMIT:
+            self.objects.remove(loose_path(name.checksum, "tombstone-commit"), missing_ok=True)
+        if self.has_own(name):
+            return Written(name.checksum, False)
+        return Written(name.checksum, self._write_named(self.path_of(name), data))
+
+    def write_tombstone(self, checksum: Checksum, data: bytes) -> None:
+        """Store the marker of a deleted commit, directly and under the commit's own checksum."""
+        self._write_named(loose_path(checksum, "tombstone-commit"), data, direct=True)
+
+    def _write_named(self, path: str, data: bytes, *, direct: bool = False) -> bool:
+        with TempFile(self.temp) as tmp:
+            tmp.write(data)
+            tmp.set_mode(0o644)
+            destination = self.objects if direct else self._destination()
+            if self.settings.fsync and destination is self.objects:
+                tmp.sync()  # no transaction will do so before the name is seen
+            return tmp.link(destination, path)
+
+    def read_detached(self, checksum: Checksum) -> bytes | None:
+        """Return the encoded detached metadata of a commit, or None when there is none."""
+        path = loose_path(checksum, "commitmeta")
+        for place in reversed(self._places()):
+            try:
+                return place.read_file(path, follow=False)
+            except FileNotFoundError:
+                continue
+        return None if self.parent is None else self.parent.read_detached(checksum)
+
+    def write_detached(self, checksum: Checksum, data: bytes) -> None:
+        """Set the encoded detached metadata of a commit."""
+        with (
+            doing("Unable to write detached metadata") if self.staging is None else nullcontext(),
+            TempFile(self.temp) as tmp,
+        ):
+            tmp.write(data)
+            tmp.set_mode(0o644)
+            destination = self._destination()
+            path = loose_path(checksum, "commitmeta")
+            is_final = self.settings.fsync and destination is self.objects
+            if is_final:
+                tmp.sync()
+            tmp.link_replacing(destination, path)
+            if is_final:
+                destination.sync_dir(path[:2])
+
+    def _destination(self) -> Dir:
+        return self.objects if self.staging is None else self.staging
