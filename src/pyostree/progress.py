@@ -18,7 +18,6 @@ transaction, it just calls nothing.
 from __future__ import annotations
 
 import enum
-import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -206,6 +205,8 @@ class ProgressWatch(Watch):
         *,
         interval_s: float = _INTERVAL_S,
     ) -> None:
+        import threading  # here, because every command loads this module
+
         self._callback = callback
         self._cancel = cancel
         self._interval_s = interval_s

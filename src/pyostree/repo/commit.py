@@ -19,6 +19,7 @@ from pyostree.formats.objects import Checksum, ObjectType, parse_checksum
 from pyostree.formats.refspec import parse_refspec
 from pyostree.formats.variant_dict import variant_dict_order
 from pyostree.fs.dir import Dir
+from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.commit_metadata import MetadataArguments, Signer
 from pyostree.repo.commit_sources import DirectorySource, RepoSource
 from pyostree.repo.devino import DevinoCache, scan_hardlinks
@@ -92,8 +93,11 @@ class CommitResult(NamedTuple):
     stats: TransactionStats
 
 
-def commit(repo: Repo, request: CommitRequest) -> CommitResult:
+def commit(repo: Repo, request: CommitRequest, watch: Watch = UNWATCHED) -> CommitResult:
     """Commit a tree and set the ref.
+
+    Args:
+        watch: hears of the files that are read; cancelled, nothing is visible.
 
     Raises:
         OstreeError: a source, option or object is wrong; nothing is visible then.
@@ -109,7 +113,8 @@ def commit(repo: Repo, request: CommitRequest) -> CommitResult:
     metadata += _kept_metadata(repo, parent, request.keep_metadata)
     check_metadata_keys(metadata)
     detached = request.arguments.parse_detached()
-    with repo.transaction() as transaction:
+    with repo.transaction(watch) as transaction:
+        watch.begin(Phase.READ)
         tree = _read_trees(repo, request, transaction.stats)
         request.modifier.check_all_matched()
         root = tree.write(lambda kind, data: _put(repo, transaction.stats, kind, data))
@@ -130,6 +135,7 @@ def commit(repo: Repo, request: CommitRequest) -> CommitResult:
             root_meta=root.meta,
         )
         checksum = _write_commit(repo, transaction, made, request, detached)
+        watch.finish()
     return CommitResult(checksum, transaction.stats)
 
 

@@ -87,9 +87,9 @@ class DirectorySource:
     def _count(self, item: Ingested) -> None:
         match item.outcome:
             case Outcome.CACHE_HIT:
-                self._stats.devino_cache_hits += 1
+                self._stats.count_cache_hit()
             case Outcome.ADOPTED:
-                pass  # not counted by the reference either
+                self._stats.watch.advance()  # not counted by the reference either
             case outcome:
                 self._stats.count_content(item.size, is_new=outcome is Outcome.WRITTEN)
 

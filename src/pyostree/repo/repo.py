@@ -21,6 +21,7 @@ from pyostree.formats.objects import (
 )
 from pyostree.formats.refspec import Refspec, check_collection_id
 from pyostree.fs.dir import Dir
+from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.config import CONFIG_NAME, NO_LOCKING, interpret_config, parse_config
 from pyostree.repo.lock import RepoLock
 from pyostree.repo.modes import RepoMode
@@ -239,8 +240,8 @@ class Repo:
 
     # -- transactions --------------------------------------------------------------------
 
-    def transaction(self) -> Transaction:
-        """Begin a transaction.
+    def transaction(self, watch: Watch = UNWATCHED) -> Transaction:
+        """Begin a transaction; `watch` hears of the objects that it counts.
 
         Raises:
             TransactionError: another one is in progress.
@@ -251,7 +252,7 @@ class Repo:
             raise TransactionError(
                 "Failed to prepare transaction, another transaction is in progress"
             )
-        transaction = Transaction(self)
+        transaction = Transaction(self, watch)
         transaction.begin()
         self._transaction = transaction
         return transaction

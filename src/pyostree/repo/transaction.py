@@ -16,6 +16,7 @@ from pyostree.formats.refspec import CollectionRef, Refspec, parse_refspec
 from pyostree.fs.dir import Dir
 from pyostree.fs.kernel import rename_noreplace, syncfs
 from pyostree.fs.tempfile import TEMP_PREFIX
+from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.forced_errors import is_forced
 from pyostree.repo.free_space import FreeSpace
 from pyostree.repo.staging import Staging, clean_tmp, open_staging
@@ -27,7 +28,11 @@ _PREFIX_DIGITS = 2
 
 
 class TransactionStats:
-    """Counts of one transaction; "total" counts every attempt to write."""
+    """Counts of one transaction; "total" counts every attempt to write.
+
+    Attributes:
+        watch: is told of every object, and may cancel while they are counted.
+    """
 
     __slots__ = (
         "content_bytes_written",
@@ -36,9 +41,11 @@ class TransactionStats:
         "devino_cache_hits",
         "metadata_objects_total",
         "metadata_objects_written",
+        "watch",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch = UNWATCHED) -> None:
+        self.watch = watch
         self.metadata_objects_total = 0
         self.metadata_objects_written = 0
         self.content_objects_total = 0
@@ -50,6 +57,7 @@ class TransactionStats:
         """Count one metadata object that was written or found."""
         self.metadata_objects_total += 1
         self.metadata_objects_written += is_new
+        self.watch.check()
 
     def count_content(self, size: int, *, is_new: bool) -> None:
         """Count one content object that was written or found; `size` in bytes."""
@@ -57,6 +65,12 @@ class TransactionStats:
         if is_new:
             self.content_objects_written += 1
             self.content_bytes_written += size
+        self.watch.advance(1, size)
+
+    def count_cache_hit(self) -> None:
+        """Count one content object that was known by its inode, unread."""
+        self.devino_cache_hits += 1
+        self.watch.advance()
 
 
 class Transaction:
@@ -69,13 +83,13 @@ class Transaction:
         is_resuming: the staging directory holds objects of an interrupted transaction.
     """
 
-    def __init__(self, repo: Repo) -> None:
+    def __init__(self, repo: Repo, watch: Watch = UNWATCHED) -> None:
         self._repo = repo
         self._is_open = False
         self._collection_refs: dict[CollectionRef, Checksum | None] = {}
         self._staging: Staging | None = None
         self._space: FreeSpace | None = None
-        self.stats = TransactionStats()
+        self.stats = TransactionStats(watch)
         self.is_resuming = False
         self.updates_summary = True
 
