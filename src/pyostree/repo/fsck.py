@@ -21,6 +21,7 @@ from pyostree.formats.dirtree import Dirtree, decode_dirtree
 from pyostree.formats.file_header import check_file_mode
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, parse_checksum
 from pyostree.formats.refspec import CollectionRef, Refspec, parse_refspec
+from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.bindings import COLLECTION_BINDING, bound_refs, check_bindings
 from pyostree.repo.parallel import map_batches, worker_pool
 from pyostree.repo.prune import delete_object, enable_tombstones
@@ -70,22 +71,28 @@ class _Problem(NamedTuple):
     message: str | None
 
 
-def fsck(repo: Repo, options: FsckOptions, listener: FsckListener) -> int:
+def fsck(repo: Repo, options: FsckOptions, listener: FsckListener, watch: Watch = UNWATCHED) -> int:
     """Check a repository; return how many commits were checked with all their objects.
+
+    Args:
+        watch: hears of the directories that are read, then of the objects that are checked.
 
     Raises:
         CorruptObjectError: an object is corrupt or missing, or an earlier check found that.
         ObjectNotFoundError: a ref's commit, or a directory of a commit, is missing.
         VerificationError: a binding is wrong.
     """
-    return _Fsck(repo, options, listener).run()
+    return _Fsck(repo, options, listener, watch).run()
 
 
 class _Fsck:
     """State of one check."""
 
-    def __init__(self, repo: Repo, options: FsckOptions, listener: FsckListener) -> None:
+    def __init__(
+        self, repo: Repo, options: FsckOptions, listener: FsckListener, watch: Watch
+    ) -> None:
         self._repo = repo
+        self._watch = watch
         self._options = options
         self._listener = listener
         self._goes_on = options.keep_going or options.delete
@@ -217,7 +224,8 @@ class _Fsck:
         self._listener.begin(f"Verifying content integrity of {count} commit objects...")
         for corrupt in self._corrupt:
             self._report(corrupt, users=[corrupt.name.checksum])
-        reachable = Reachable(self._repo, read_dirtree=self._read_dirtree)
+        self._watch.begin(Phase.SCAN)
+        reachable = Reachable(self._repo, read_dirtree=self._read_dirtree, watch=self._watch)
         for checksum, commit in self._commits.items():
             reachable.add_commit(checksum, commit)
         total = len(reachable)
@@ -225,6 +233,8 @@ class _Fsck:
         if total:
             self._listener.progress(1, total)
             self._listener.progress(done, total)
+        self._watch.begin(Phase.CHECK, total)
+        self._watch.advance(done)
         with worker_pool() as pool:
             checks = map_batches(pool, self._check_object, _objects(reachable), batch=_BATCH)
             for problem in checks:
@@ -232,6 +242,8 @@ class _Fsck:
                     self._report_object(problem)
                 done += 1
                 self._listener.progress(done, total)
+                self._watch.advance()
+        self._watch.finish()
 
     def _read_dirtree(self, checksum: Checksum) -> Dirtree | None:
         """Read and check a dirtree at once; None when it is of no use."""

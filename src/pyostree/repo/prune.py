@@ -18,6 +18,7 @@ from pyostree.formats.objects import (
     loose_path,
     parse_checksum,
 )
+from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.delta_dirs import DeltaName, delete_delta, iter_deltas
 from pyostree.repo.remote_groups import iter_remote_names
 from pyostree.repo.repo import Repo
@@ -62,21 +63,28 @@ class PruneResult(NamedTuple):
     freed_bytes: int
 
 
-def prune(repo: Repo, options: PruneOptions) -> PruneResult:
+def prune(repo: Repo, options: PruneOptions, watch: Watch = UNWATCHED) -> PruneResult:
     """Delete (or count) the objects that are not needed.
+
+    Args:
+        watch: hears of the directories that are read, then of the objects that are looked at;
+            cancelled, it leaves whole commits and perhaps rubbish.
 
     Raises:
         OSError: others hold the lock, or an object cannot be deleted.
         ObjectNotFoundError: the tree of a commit that is not partial has a hole.
     """
     with repo.lock.held(exclusive=True):
-        reachable = Reachable(repo, commits_only=options.commit_only)
+        watch.begin(Phase.SCAN)
+        reachable = Reachable(repo, commits_only=options.commit_only, watch=watch)
         if options.is_by_ref:
             _add_by_rules(repo, options, reachable)
         else:
             for commit in _roots(repo, refs_only=options.refs_only):
                 reachable.add_history(commit, options.depth)
-        result = _sweep(repo, reachable, options)
+        watch.begin(Phase.DELETE)
+        result = _sweep(repo, reachable, options, watch)
+        watch.finish()
         if not options.no_prune:
             _delete_stale_deltas(repo)
             _delete_stale_summaries(repo)
@@ -123,12 +131,13 @@ def _add_younger(repo: Repo, tip: Checksum, oldest: int, reachable: Reachable) -
         current = commit.parent
 
 
-def _sweep(repo: Repo, reachable: Reachable, options: PruneOptions) -> PruneResult:
+def _sweep(repo: Repo, reachable: Reachable, options: PruneOptions, watch: Watch) -> PruneResult:
     total = deleted = freed = 0
     # Commits first: interrupted, what is left of a deleted commit is rubbish, not a broken commit.
     for is_commit in (True,) if options.commit_only else (True, False):
         for name in _objects(repo, commits=is_commit):
             total += 1
+            watch.advance()
             if _is_needed(repo, name, reachable):
                 continue
             freed += repo.store.object_size(name)

@@ -9,6 +9,7 @@ from pyostree.errors import ObjectNotFoundError
 from pyostree.formats.commit import Commit
 from pyostree.formats.dirtree import Dirtree
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
+from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.repo import Repo
 
 ALL_PARENTS = -1
@@ -23,6 +24,7 @@ class Reachable:
     Args:
         commits_only: leave out the trees.
         read_dirtree: reads a dirtree; None from it skips what the directory holds.
+        watch: hears of every dirtree that is read.
     """
 
     def __init__(
@@ -31,8 +33,10 @@ class Reachable:
         *,
         commits_only: bool = False,
         read_dirtree: Callable[[Checksum], Dirtree | None] | None = None,
+        watch: Watch = UNWATCHED,
     ) -> None:
         self._repo = repo
+        self._watch = watch
         self._commits_only = commits_only
         self._read_dirtree = read_dirtree or repo.load_dirtree
         self._depths: dict[Checksum, float] = {}
@@ -105,6 +109,7 @@ class Reachable:
                 if is_partial:
                     continue
                 raise
+            self._watch.advance()
             if tree is None:
                 continue
             self.files.update([entry[1] for entry in tree.files])
