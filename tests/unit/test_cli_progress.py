@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 
 from pyostree.cli import progress
-from pyostree.cli.progress import PercentProgress, StatusLine
+from pyostree.cli.progress import (
+    PercentProgress,
+    StatusLine,
+    format_progress_line,
+    shown_progress,
+)
+from pyostree.progress import Phase, Progress
 
 
 class Terminal(io.StringIO):
@@ -85,3 +92,62 @@ def test_percent_progress_nothing_to_do_is_complete() -> None:
     out = io.StringIO()
     PercentProgress(out).update("x", 0, 0)
     assert out.getvalue() == "x 100%\n"
+
+
+def test_shown_progress_long_work_is_shown_and_erased(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    err = Terminal()
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setenv("TERM", "xterm")
+    with shown_progress() as show:
+        assert show is not None
+        show(Progress(Phase.READ, 1, 4))
+        clock.now += 1
+        show(Progress(Phase.READ, 2, 4))
+    erase = "\r\x1b[K"
+    assert err.getvalue() == f"{erase}reading: 50% (2/4){erase}"
+
+
+def test_shown_progress_short_work_prints_nothing(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    err = Terminal()
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setenv("TERM", "xterm")
+    with shown_progress() as show:
+        assert show is not None
+        clock.now += 0.1
+        show(Progress(Phase.READ, 1, 4))
+    assert err.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("err", "term"), [(io.StringIO(), "xterm"), (Terminal(), "dumb"), (None, "xterm")]
+)
+def test_shown_progress_without_a_terminal_is_none(
+    err: io.StringIO | None, term: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setenv("TERM", term)
+    with shown_progress() as show:
+        assert show is None
+
+
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        (Progress(Phase.DELETE, 7), "deleting: 7"),
+        (
+            Progress(Phase.CHECK, 30, 60, elapsed_s=61),
+            "checking: 50% (30/60), 1 minutes 1 seconds left",
+        ),
+        (
+            Progress(Phase.READ, 20, 40, 3_000_000, 4_000_000, 3.0),
+            "reading: 75% (20/40) 3.0\xa0MB, 1.0\xa0MB/s, 1 seconds left",
+        ),
+    ],
+    ids=["no total", "by count", "by bytes"],
+)
+def test_progress_line(progress: Progress, line: str) -> None:
+    assert format_progress_line(progress) == line

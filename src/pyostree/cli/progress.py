@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from pyostree.progress import Progress, ProgressCallback
 
 _SAVE_CURSOR = "\x1b7"
 _RESTORE_CURSOR = "\x1b8"
@@ -16,6 +22,8 @@ _BAR_COLUMNS = 20
 _BAR_MIN_COLUMNS = 10
 _BAR_FRAME_COLUMNS = 6  # the brackets, and the number with its sign
 _ALL = 100
+_ERASE_LINE = "\r\x1b[K"
+_QUIET_S = 0.5  # what is over sooner needs no line
 
 
 class StatusLine:
@@ -101,3 +109,63 @@ def _with_bar(status: str, percent: int, columns: int) -> str:
     inside = min(_BAR_COLUMNS, columns - len(shown) - 1) - _BAR_FRAME_COLUMNS
     filled = "=" * (max(inside, 0) * percent // _ALL)
     return f"{shown} [{filled:<{max(inside, 0)}}]{percent:3}%"
+
+
+@contextmanager
+def shown_progress() -> Iterator[ProgressCallback | None]:
+    """Give a function that shows progress on standard error, or None if that is no terminal.
+
+    Other than `StatusLine` and `PercentProgress`, whose output programs read, the line is gone
+    when the work is over, and not there at all for short work.
+    """
+    err: TextIO | None = sys.stderr  # None if the caller closed it
+    if err is None or not err.isatty() or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    line = _VanishingLine(err)
+    try:
+        yield line.show
+    finally:
+        line.erase()
+
+
+class _VanishingLine:
+    """A line on a terminal that is erased in the end."""
+
+    __slots__ = ("_is_shown", "_out", "_started_s")
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._is_shown = False
+        self._started_s = monotonic()
+
+    def show(self, progress: Progress) -> None:
+        if monotonic() - self._started_s < _QUIET_S:
+            return
+        columns = StatusLine(self._out).columns()
+        self._is_shown = True
+        self._out.write(f"{_ERASE_LINE}{format_progress_line(progress)[: columns - 1]}")
+        self._out.flush()
+
+    def erase(self) -> None:
+        if self._is_shown:
+            self._is_shown = False
+            self._out.write(_ERASE_LINE)
+            self._out.flush()
+
+
+def format_progress_line(progress: Progress) -> str:
+    """Return ``reading: 45% (12/27) 1.2 MB, 3.4 MB/s, 5 seconds left``, as far as that is known."""
+    from pyostree.formats.sizes import format_duration, format_size
+
+    fraction, total = progress.fraction, progress.total
+    text = f"{progress.phase}:"
+    if fraction is not None:
+        text += f" {int(fraction * _ALL)}%"
+    text += f" ({progress.done}/{total})" if total is not None else f" {progress.done}"
+    if progress.bytes_done:
+        text += f" {format_size(progress.bytes_done)}"
+        if progress.elapsed_s >= 1:
+            text += f", {format_size(int(progress.bytes_per_second))}/s"
+    left_s = progress.seconds_left
+    return text if left_s is None else f"{text}, {format_duration(left_s)}left"
