@@ -294,3 +294,19 @@ def test_write_all_goes_on_after_short_writes(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(os, "write", short)
     write_all(9, b"abcdefgh")
     assert written == [b"abc", b"def", b"gh"]
+
+
+def test_remove_tree_that_another_process_removes_at_the_same_time(
+    top: Dir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_open = os.open
+
+    def remove_first(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
+        for gone in ("tree/below", "tree"):
+            (tmp_path / gone).rmdir()
+        return really_open(path, flags, *args, dir_fd=dir_fd)
+
+    (tmp_path / "tree/below").mkdir(parents=True)
+    monkeypatch.setattr(os, "open", remove_first)
+    assert top.remove_tree("tree")
+    assert not top.remove_tree("tree")

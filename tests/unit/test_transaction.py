@@ -14,6 +14,7 @@ from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
 from pyostree.formats.objects import Checksum, ObjectType
 from pyostree.formats.refspec import CollectionRef, Refspec
 from pyostree.fs.dir import Dir
+from pyostree.fs.lock import LockFile
 from pyostree.repo.config import parse_config
 from pyostree.repo.free_space import FreeSpace
 from pyostree.repo.lock import RepoLock
@@ -193,6 +194,54 @@ def test_staging_of_another_boot_is_never_taken_over(tmp: Dir, tmp_path: Path) -
     staging = open_staging(tmp, BOOT)
     assert not staging.is_reused
     staging.release()
+
+
+def test_staging_taken_over_keeps_objects_but_no_commits(tmp: Dir) -> None:
+    first = open_staging(tmp, BOOT)
+    first.directory.make_dir("ab")
+    for name in ("one.dirtree", "one.file", "one.commit", "one.commitmeta"):
+        first.directory.create_file(f"ab/{name}")
+    first.release()
+    second = open_staging(tmp, BOOT)
+    assert second.directory.open_dir("ab").list() == ["one.dirtree", "one.file"]
+    second.release()
+
+
+def test_staging_used_and_deleted_by_another_before_its_lock_is_made_again(
+    tmp: Dir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_make = Dir.make_dir
+    made: list[str] = []
+
+    def make_and_lose(self: Dir, name: str, mode: int = 0o777, *, exist_ok: bool = False) -> bool:
+        really_make(self, name, mode, exist_ok=exist_ok)
+        made.append(name)
+        if len(made) == 1:
+            self.remove_dir(name)
+        return True
+
+    monkeypatch.setattr(Dir, "make_dir", make_and_lose)
+    staging = open_staging(tmp, BOOT)
+    assert len(made) == 2
+    assert staging.directory.list() == []
+    assert sorted(os.listdir(tmp_path)) == [made[1], f"{made[1]}-lock"]
+    staging.release()
+
+
+def test_clean_tmp_removes_locks_of_the_dead_whatever_their_age(tmp: Dir, tmp_path: Path) -> None:
+    used = open_staging(tmp, BOOT)
+    (mine,) = tmp_path.glob("*-lock")
+    os.utime(mine, (0, 0))  # a transaction of many days
+    left = tmp_path / f"staging-{BOOT}-gone12-lock"
+    left.touch()
+    held_by = LockFile(tmp, f"staging-{BOOT}-held12-lock", 0o600)
+    assert held_by.try_lock(exclusive=True)  # its owner is about to remove it
+    clean_tmp(tmp, BOOT, expiry_s=3600, drop_own=True)
+    assert mine.exists()
+    assert not left.exists()
+    assert (tmp_path / f"staging-{BOOT}-held12-lock").exists()
+    held_by.close()
+    used.release()
 
 
 @pytest.mark.parametrize("drop_own", [False, True])

@@ -19,10 +19,12 @@ from typing import Self
 from pyostree.fs.descriptor import OPEN_DIR, check_regular, read_all, system_call, write_all
 from pyostree.fs.names import hidden_beside, random_name
 
-__all__ = ["Dir", "random_name", "read_all", "system_call", "write_all"]
+__all__ = ["CANNOT_LINK", "Dir", "random_name", "read_all", "system_call", "write_all"]
 
 _OPEN_FILE = os.O_RDONLY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+# Link counts may be exhausted, and file systems differ: a copy serves as well.
+CANNOT_LINK = (errno.EMLINK, errno.EXDEV, errno.EPERM)
 # Not -1, which Python's listdir and scandir take for the working directory.
 _CLOSED = -2
 
@@ -354,7 +356,12 @@ class Dir:
         try:
             return self.remove(name, missing_ok=True)
         except OSError as err:
-            if err.errno not in (errno.EISDIR, errno.EPERM) or not self.is_dir(name, follow=False):
+            if err.errno not in (errno.EISDIR, errno.EPERM):
+                raise
+            status = self.try_stat(name)
+            if status is None:  # somebody else was quicker
+                return True
+            if not stat_bits.S_ISDIR(status.st_mode):
                 raise
         from pyostree.fs.remove_tree import remove_directory
 

@@ -19,10 +19,17 @@ class _Level:
 
     def __init__(self, parent_fd: int, name: str) -> None:
         self.name = name
-        self.fd = os.open(name, OPEN_DIR | os.O_NOFOLLOW, dir_fd=parent_fd)
-        status = os.fstat(self.fd)
-        self.identity = (status.st_dev, status.st_ino)
         self.below: list[str] = []
+        self.fd = os.open(name, OPEN_DIR | os.O_NOFOLLOW, dir_fd=parent_fd)
+        try:
+            status = os.fstat(self.fd)
+            self.identity = (status.st_dev, status.st_ino)
+            self._remove_files()
+        except BaseException:
+            self.close()
+            raise
+
+    def _remove_files(self) -> None:
         with os.scandir(self.fd) as found:
             entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
         for entry, is_dir in entries:
@@ -50,14 +57,19 @@ class _Level:
 
 
 def remove_directory(parent_fd: int, name: str) -> None:
-    """Remove the directory tree `name`, with an explicit stack of directories."""
+    """Remove the directory tree `name`, with an explicit stack of directories.
+
+    What somebody else removes in the meantime is as good as removed.
+    """
     stack: list[_Level] = []
     try:
-        stack.append(_Level(parent_fd, name))
+        with suppress(FileNotFoundError):
+            stack.append(_Level(parent_fd, name))
         while stack:
             level = stack[-1]
             if level.below:
-                stack.append(_Level(level.fd, level.below.pop()))
+                with suppress(FileNotFoundError):
+                    stack.append(_Level(level.fd, level.below.pop()))
                 if len(stack) > _MAX_OPEN_LEVELS:
                     stack[-_MAX_OPEN_LEVELS].close()
                 continue

@@ -5,13 +5,14 @@ tmp/staging-BOOTID-XXXXXX/         objects, laid out like objects/
 tmp/staging-BOOTID-XXXXXX-lock     held while a process uses it
 ```
 
-A directory left behind by a process of this boot is taken over with all its content, so that an
-interrupted pull goes on where it stopped. One of another boot is never reused: its data may not
-have reached the disk.
+A directory left behind by a process of this boot is taken over with its trees and files, so that an
+interrupted pull goes on where it stopped; its commits are made or fetched again. One of another boot
+is never reused: its data may not have reached the disk.
 """
 
 from __future__ import annotations
 
+import stat
 import time
 from contextlib import suppress
 
@@ -21,6 +22,8 @@ from pyostree.fs.lock import LockFile
 
 _ANY_BOOT = "staging-"
 _LOCK_SUFFIX = "-lock"
+_OF_COMMITS = (".commit", ".commitmeta")
+PREFIX_DIGITS = 2  # of a checksum, in the name of the directory that holds the object
 CACHE_NAME = "cache"
 
 
@@ -36,7 +39,11 @@ class Staging:
         self._name = name
         self._lock = lock
         self.is_reused = is_reused
-        self.directory = tmp.open_dir(name, follow=False)
+        try:
+            self.directory = tmp.open_dir(name, follow=False)
+        except BaseException:
+            _drop_lock(tmp, name, lock)
+            raise
 
     def delete(self) -> None:
         """Remove the directory with what it holds."""
@@ -52,37 +59,71 @@ def open_staging(tmp: Dir, boot_id: str) -> Staging:
     """Take over a staging directory of this boot, or create one."""
     prefix = f"{_ANY_BOOT}{boot_id}-"
     for name in tmp.list():
-        if not name.startswith(prefix) or not tmp.is_dir(name, follow=False):
-            continue
-        lock = _try_lock_file(tmp, name)
-        if lock is None:
-            continue
-        if tmp.is_dir(name, follow=False):  # its owner may have finished since it was listed
-            tmp.touch(name)
-            return Staging(tmp, name, lock, is_reused=True)
-        _drop_lock(tmp, name, lock)
+        if name.startswith(prefix) and tmp.is_dir(name, follow=False):
+            lock = _lock_directory(tmp, name)
+            if lock is not None:
+                return _take_over(tmp, name, lock)
     while True:
         name = random_name(prefix)
         with suppress(FileExistsError):
             tmp.make_dir(name, 0o775)
-            lock = _try_lock_file(tmp, name)
+            # Between these two, others may have used and deleted it.
+            lock = _lock_directory(tmp, name)
             if lock is not None:
                 return Staging(tmp, name, lock, is_reused=False)
 
 
+def _take_over(tmp: Dir, name: str, lock: LockFile) -> Staging:
+    staging = Staging(tmp, name, lock, is_reused=True)
+    try:
+        _forget_commits(staging.directory)
+        tmp.touch(name)
+    except BaseException:
+        staging.release()
+        raise
+    return staging
+
+
+def _forget_commits(directory: Dir) -> None:
+    """Remove the commits of an unfinished transaction, with their detached metadata.
+
+    Objects below them that `objects/` had at the time may have been pruned since, and detached
+    metadata may have been replaced: published by another transaction, they would do harm.
+    """
+    for prefix in directory.list():
+        if len(prefix) == PREFIX_DIGITS and directory.is_dir(prefix, follow=False):
+            with directory.open_dir(prefix, follow=False) as below:
+                for name in below.list():
+                    if name.endswith(_OF_COMMITS):
+                        below.remove(name, missing_ok=True)
+
+
+def _lock_directory(tmp: Dir, name: str) -> LockFile | None:
+    """Lock a staging directory; None when another process has it, or it has gone."""
+    lock = _try_lock_file(tmp, name)
+    if lock is None or tmp.is_dir(name, follow=False):
+        return lock
+    _drop_lock(tmp, name, lock)
+    return None
+
+
 def _try_lock_file(tmp: Dir, name: str) -> LockFile | None:
-    """Lock a staging directory; None when another process has it."""
+    """Lock the lock file of a staging directory; None when another process has it."""
     lock_name = name + _LOCK_SUFFIX
     while True:
         try:
             lock = LockFile(tmp, lock_name, 0o600)
         except PermissionError:  # another user's
             return None
-        if not lock.try_lock(exclusive=True):
+        try:
+            if not lock.try_lock(exclusive=True):
+                lock.close()
+                return None
+            if lock.is_file(tmp.try_stat(lock_name)):
+                return lock
+        except BaseException:
             lock.close()
-            return None
-        if lock.is_file(tmp.try_stat(lock_name)):
-            return lock
+            raise
         lock.close()  # its last owner removed the name meanwhile: try the new file
 
 
@@ -107,14 +148,19 @@ def clean_tmp(tmp: Dir, boot_id: str, *, expiry_s: int, drop_own: bool) -> None:
             status = None if name == CACHE_NAME else tmp.try_stat(name)
             if status is None:
                 continue
-            if name.startswith(_ANY_BOOT) and tmp.is_dir(name, follow=False):
+            if name.startswith(_ANY_BOOT) and stat.S_ISDIR(status.st_mode):
                 if drop_own or not name.startswith(own_prefix):
                     _clean_staging(tmp, name)
+            elif name.startswith(_ANY_BOOT) and name.endswith(_LOCK_SUFFIX):
+                # However old: a transaction may take days.
+                if not tmp.exists(name.removesuffix(_LOCK_SUFFIX)):
+                    _clean_staging(tmp, name.removesuffix(_LOCK_SUFFIX))
             elif now - status.st_mtime > expiry_s:
                 tmp.remove_tree(name)
 
 
 def _clean_staging(tmp: Dir, name: str) -> None:
+    """Remove a staging directory, if there is one, and its lock file, unless it is in use."""
     with doing(f"Cleaning up txn dir {name}"):
         lock = _try_lock_file(tmp, name)
         if lock is not None:
