@@ -17,8 +17,8 @@ from pyostree.errors import (
     doing,
 )
 from pyostree.formats.commit import Commit, decode_commit
-from pyostree.formats.dirtree import Dirtree, decode_dirtree
 from pyostree.formats.file_header import check_file_mode
+from pyostree.formats.links import TreeLinks, decode_tree_links
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, parse_checksum
 from pyostree.formats.refspec import CollectionRef, Refspec, parse_refspec
 from pyostree.progress import UNWATCHED, Phase, Watch
@@ -225,7 +225,7 @@ class _Fsck:
         for corrupt in self._corrupt:
             self._report(corrupt, users=[corrupt.name.checksum])
         self._watch.begin(Phase.SCAN)
-        reachable = Reachable(self._repo, read_dirtree=self._read_dirtree, watch=self._watch)
+        reachable = Reachable(self._repo, read_links=self._read_dirtree, watch=self._watch)
         for checksum, commit in self._commits.items():
             reachable.add_commit(checksum, commit)
         total = len(reachable)
@@ -245,7 +245,7 @@ class _Fsck:
                 self._watch.advance()
         self._watch.finish()
 
-    def _read_dirtree(self, checksum: Checksum) -> Dirtree | None:
+    def _read_dirtree(self, checksum: Checksum) -> TreeLinks | None:
         """Read and check a dirtree at once; None when it is of no use."""
         name = ObjectName(checksum, ObjectType.DIRTREE)
         try:
@@ -258,8 +258,8 @@ class _Fsck:
         message = _verify(name, data)
         if message is not None:
             self._report_object(_Problem(name, message))
-            return None if self._options.delete else _decode_if_possible(decode_dirtree, data)
-        return decode_dirtree(data)
+            return None if self._options.delete else _decode_if_possible(decode_tree_links, data)
+        return decode_tree_links(data)
 
     def _check_object(self, name: ObjectName) -> _Problem | None:
         if name.type is ObjectType.FILE:

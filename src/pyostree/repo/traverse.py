@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
-from pyostree.errors import ObjectNotFoundError
+from pyostree.errors import ObjectNotFoundError, OstreeError
 from pyostree.formats.commit import Commit
-from pyostree.formats.dirtree import Dirtree
+from pyostree.formats.links import (
+    CommitLinks,
+    TreeLinks,
+    decode_commit_links,
+    decode_tree_links,
+)
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.progress import UNWATCHED, Watch
+from pyostree.repo.digest_set import DigestSet
 from pyostree.repo.repo import Repo
+
+T = TypeVar("T")
 
 ALL_PARENTS = -1
 
@@ -23,7 +32,7 @@ class Reachable:
 
     Args:
         commits_only: leave out the trees.
-        read_dirtree: reads a dirtree; None from it skips what the directory holds.
+        read_links: reads a dirtree; None from it skips what the directory holds.
         watch: hears of every dirtree that is read.
     """
 
@@ -32,17 +41,17 @@ class Reachable:
         repo: Repo,
         *,
         commits_only: bool = False,
-        read_dirtree: Callable[[Checksum], Dirtree | None] | None = None,
+        read_links: Callable[[Checksum], TreeLinks | None] | None = None,
         watch: Watch = UNWATCHED,
     ) -> None:
         self._repo = repo
         self._watch = watch
         self._commits_only = commits_only
-        self._read_dirtree = read_dirtree or repo.load_dirtree
+        self._read_links = read_links or (lambda checksum: load_tree_links(repo, checksum))
         self._depths: dict[Checksum, float] = {}
         self.dirtrees: set[Checksum] = set()
         self.dirmetas: set[Checksum] = set()
-        self.files: set[Checksum] = set()
+        self.files = DigestSet()
 
     @property
     def commits(self) -> set[Checksum]:
@@ -77,7 +86,7 @@ class Reachable:
         left = math.inf if depth < 0 else float(depth)
         current: Checksum | None = commit
         while current is not None and left >= 0 and left > self._depths.get(current, -1):
-            loaded = load_commit_if_present(self._repo, current)
+            loaded = load_commit_links(self._repo, current)
             if loaded is None:
                 return
             if current not in self._depths:
@@ -86,38 +95,65 @@ class Reachable:
             current = loaded.parent
             left -= 1
 
-    def add_commit(self, checksum: Checksum, commit: Commit) -> None:
+    def add_commit(self, checksum: Checksum, commit: Commit | CommitLinks) -> None:
         """Add a loaded commit and its tree, without its parents (errors as `add_history`)."""
         if checksum not in self._depths:
             self.add_tree(checksum, commit)
             self._depths[checksum] = 0
 
-    def add_tree(self, checksum: Checksum, commit: Commit) -> None:
+    def add_tree(self, checksum: Checksum, commit: Commit | CommitLinks) -> None:
         """Add the tree of a loaded commit, not the commit itself (errors as `add_history`)."""
         if self._commits_only:
             return
         self.dirmetas.add(commit.root_meta)
-        if commit.root_tree in self.dirtrees:
+        seen = self.dirtrees
+        if commit.root_tree in seen:
             return
-        is_partial = self._repo.is_partial(checksum)
-        self.dirtrees.add(commit.root_tree)
+        seen.add(commit.root_tree)
         stack = [commit.root_tree]
         while stack:
             try:
-                tree = self._read_dirtree(stack.pop())
+                links = self._read_links(stack.pop())
             except ObjectNotFoundError:
-                if is_partial:
+                if self._repo.is_partial(checksum):
                     continue
                 raise
             self._watch.advance()
-            if tree is None:
+            if links is None:
                 continue
-            self.files.update([entry[1] for entry in tree.files])
-            for _, content, meta in tree.dirs:
-                self.dirmetas.add(meta)
-                if content not in self.dirtrees:
-                    self.dirtrees.add(content)
-                    stack.append(content)
+            self.files.update(links.files)
+            if links.dirtrees:
+                self.dirmetas.update(map(Checksum, set(links.dirmetas) - self.dirmetas))
+                new = [Checksum(tree) for tree in set(links.dirtrees) - seen]
+                seen.update(new)
+                stack += new
+
+
+def load_tree_links(repo: Repo, checksum: Checksum) -> TreeLinks:
+    """Return what a dirtree names.
+
+    Raises:
+        ObjectNotFoundError: it is not in the repository.
+        FormatError: it is damaged.
+    """
+    return _load(repo, ObjectName(checksum, ObjectType.DIRTREE), decode_tree_links)
+
+
+def load_commit_links(repo: Repo, checksum: Checksum) -> CommitLinks | None:
+    """Return what a commit points to, or None when the repository does not have it."""
+    try:
+        return _load(repo, ObjectName(checksum, ObjectType.COMMIT), decode_commit_links)
+    except ObjectNotFoundError:
+        return None
+
+
+def _load(repo: Repo, name: ObjectName, decode: Callable[[bytes], T]) -> T:
+    data = repo.store.read_metadata(name)
+    try:
+        return decode(data)
+    except OstreeError as err:
+        err.add_note(str(name))
+        raise
 
 
 def load_commit_if_present(repo: Repo, checksum: Checksum) -> Commit | None:
