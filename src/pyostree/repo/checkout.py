@@ -20,6 +20,7 @@ from pyostree.repo.checkout_files import FileWriter
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.parallel import map_ordered, worker_pool
+from pyostree.repo.processes import SharedWork, Sharing, may_fork
 from pyostree.repo.repo import Repo
 from pyostree.repo.tree import CommitTree, TreeFile
 
@@ -99,6 +100,15 @@ class _Batch(NamedTuple):
     files: list[tuple[_Directory, FileEntry]]
 
 
+def _pack_batch(batch: _Batch) -> tuple[list[tuple[str, list[FileEntry]]], list[int]]:
+    """Return the files of a batch by directory, and the directories' descriptors."""
+    places: dict[_Directory, list[FileEntry]] = {}
+    for directory, entry in batch.files:
+        places.setdefault(directory, []).append(entry)
+    packed = [(directory.handle.label, files) for directory, files in places.items()]
+    return packed, [directory.handle.fileno() for directory in places]
+
+
 class _Walk:
     """Creates the directories of one checkout and hands their files to the pool."""
 
@@ -112,14 +122,16 @@ class _Walk:
 
     def run(self, parent: Dir, root: DirEntry) -> None:
         batches = self._batches(parent, root)
-        if self._writer.mostly_links:
-            # Links are over in microseconds: passing them to threads would take longer.
-            for batch in batches:
-                self._write_batch(batch)
-                self._finish_batch(batch)
+        if self._writer.mostly_links or may_fork():
+            sharing = Sharing(self._write_batch, _pack_batch, self._write_packed)
+            with SharedWork(sharing, lambda batch, _: self._finish_batch(batch)) as shared:
+                for batch in batches:
+                    shared.submit(batch)
+                shared.finish()
             return
         with worker_pool() as pool:
-            for batch in map_ordered(pool, self._write_batch, batches, ahead=_BATCHES_AHEAD):
+            done = map_ordered(pool, self._write_batch, batches, ahead=_BATCHES_AHEAD)
+            for batch in done:
                 self._finish_batch(batch)
 
     def _finish_batch(self, batch: _Batch) -> None:
@@ -131,6 +143,13 @@ class _Walk:
         for directory, entry in batch.files:
             write(directory.handle, entry)
         return batch
+
+    def _write_packed(self, packed: list[tuple[str, list[FileEntry]]], fds: list[int]) -> None:
+        handles = [Dir(fd, label) for fd, (label, _) in zip(fds, packed, strict=True)]
+        for handle, (_, files) in zip(handles, packed, strict=True):
+            with handle:
+                for entry in files:
+                    self._writer.write(handle, entry)
 
     def _done(self, directory: _Directory | None) -> None:
         """Count one part of a directory as finished, and finish those that are complete."""
