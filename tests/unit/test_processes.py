@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -152,8 +153,9 @@ def test_an_error_here_ends_the_helpers() -> None:
     seen: set[int] = set()
 
     def work(item: int) -> int:
-        if os.getpid() == parent and item > MANY // 2:
+        if os.getpid() == parent and len(seen) == 2:
             raise KeyError(item)
+        time.sleep(0.001)
         return os.getpid()
 
     sharing: Sharing[int, int] = Sharing(work, lambda item: (item, ()), lambda item, _: work(item))
