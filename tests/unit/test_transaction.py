@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,9 @@ from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
 from pyostree.formats.objects import Checksum, ObjectType
 from pyostree.formats.refspec import CollectionRef, Refspec
 from pyostree.fs.dir import Dir
-from pyostree.fs.lock import LockFile
-from pyostree.repo.config import parse_config
+from pyostree.fs.lock import DirectoryLock, LockFile
+from pyostree.repo import lock as lock_module
+from pyostree.repo.config import WAIT_FOREVER, parse_config
 from pyostree.repo.free_space import FreeSpace
 from pyostree.repo.lock import RepoLock
 from pyostree.repo.repo import Repo
@@ -294,15 +297,72 @@ def test_lock_that_is_disabled_creates_no_file(tmp: Dir, tmp_path: Path) -> None
         assert os.listdir(tmp_path) == []
 
 
-def test_lock_waits_in_steps_of_a_second(tmp: Dir, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
+def test_lock_waits_for_as_long_as_it_is_told(tmp: Dir, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.append(now.pop() + seconds))
+    for seconds in (0, 3, 300):
+        holder, waiting = RepoLock(tmp, timeout_s=0), RepoLock(tmp, timeout_s=seconds)
+        started = now[0]
+        with holder.held(exclusive=True), pytest.raises(BlockingIOError):
+            waiting.acquire(exclusive=False)
+        assert seconds <= now[0] - started <= seconds + 0.1
 
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
-    holder, waiting = RepoLock(tmp, timeout_s=0), RepoLock(tmp, timeout_s=3)
-    with holder.held(exclusive=True), pytest.raises(BlockingIOError):
-        waiting.acquire(exclusive=False)
-    assert slept == [1.0, 1.0, 1.0]
+
+@pytest.fixture
+def waiting_exclusively(tmp: Dir) -> Iterator[Callable[[], bool]]:
+    """One shares the lock and another waits for it; gives what lets the first go and the other in.
+
+    The function tells whether the other was still waiting.
+    """
+    holder, other = RepoLock(tmp, timeout_s=0), RepoLock(tmp, timeout_s=60)
+    holder.acquire(exclusive=False)
+    thread = threading.Thread(target=lambda: other.acquire(exclusive=True))
+    thread.start()
+    with DirectoryLock(tmp) as turn:
+        while turn.try_lock(exclusive=False):
+            turn.unlock()
+
+    def let_in() -> bool:
+        was_waiting = thread.is_alive()
+        holder.release(exclusive=False)
+        thread.join()
+        other.release(exclusive=True)
+        return was_waiting
+
+    yield let_in
+    thread.join()
+
+
+def test_lock_newcomers_queue_behind_one_who_waits_for_all(
+    tmp: Dir, waiting_exclusively: Callable[[], bool]
+) -> None:
+    newcomer = RepoLock(tmp, timeout_s=60)
+    thread = threading.Thread(target=lambda: newcomer.acquire(exclusive=False))
+    thread.start()
+    thread.join(0.1)
+    assert thread.is_alive()
+    assert waiting_exclusively()
+    thread.join()
+    newcomer.release(exclusive=False)
+
+
+def test_lock_newcomer_without_time_to_wait_is_let_in(
+    tmp: Dir, waiting_exclusively: Callable[[], bool]
+) -> None:
+    with RepoLock(tmp, timeout_s=0).held(exclusive=False):
+        pass
+    assert waiting_exclusively()
+
+
+def test_lock_courtesy_ends_before_the_patience(
+    tmp: Dir, waiting_exclusively: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "_COURTESY_S", 0.1)
+    for timeout_s in (60, WAIT_FOREVER):
+        with RepoLock(tmp, timeout_s=timeout_s).held(exclusive=False):
+            pass
+    assert waiting_exclusively()
 
 
 # -- free space ----------------------------------------------------------------------------------

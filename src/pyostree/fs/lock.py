@@ -1,4 +1,4 @@
-"""Open-file-description locks: what the reference takes, so that both exclude each other.
+"""Open-file-description locks: what the reference takes, so that both exclude each other; and queues.
 
 ``flock`` would not exclude them, and classic record locks vanish when any descriptor of the file is
 closed anywhere in the process.
@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import struct
+from typing import Self
 
 from pyostree.fs.dir import Dir
 
@@ -53,6 +54,45 @@ class LockFile:
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class DirectoryLock:
+    """A lock on a directory itself, which needs no file; a context manager that drops it.
+
+    It is of the ``flock`` kind, which excludes no `LockFile`. File systems that cannot lock a
+    directory let everybody have it.
+    """
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, directory: Dir) -> None:
+        # A descriptor of its own: the lock belongs to the open file, which duplicates share.
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self._fd = os.open(".", flags, dir_fd=directory.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def try_lock(self, *, exclusive: bool) -> bool:
+        """Take the lock without waiting; return False when others have it."""
+        try:
+            fcntl.flock(self._fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except OSError as err:
+            return err.errno != errno.EWOULDBLOCK
+        return True
+
+    def unlock(self) -> None:
+        """Let others have it."""
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Drop the lock; a second call does nothing."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)

@@ -2,22 +2,30 @@
 
 Locks nest per open repository; a request for the shared lock while the exclusive one is held stays
 exclusive, and dropping the last exclusive hold with shared ones left converts back.
+
+The kernel lets a newcomer share a lock that others share, so writers who overlap would keep a prune
+waiting for ever. Whoever wants a lock therefore first takes its turn, a lock on the repository's
+directory itself: newcomers queue behind one who waits for all others to finish. That is courtesy
+only, not needed for safety, and it ends after a while: a writer may be waiting for a newcomer.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from pyostree.fs.dir import Dir
-from pyostree.fs.lock import LockFile
+from pyostree.fs.lock import DirectoryLock, LockFile
 from pyostree.repo.config import WAIT_FOREVER
 
 _LOCK_NAME = ".lock"
-_RETRY_S = 1.0
+_RETRY_S = 0.02
+_COURTESY_S = 30.0
 
 
 class RepoLock:
@@ -77,17 +85,40 @@ class RepoLock:
             return
         if self._file is None:
             self._file = LockFile(self._directory, _LOCK_NAME, 0o660)
-        if self._timeout_s == WAIT_FOREVER:
-            self._file.wait_lock(exclusive=exclusive)
-            return
-        waited_s = 0.0
-        while not self._file.try_lock(exclusive=exclusive):
-            if waited_s >= self._timeout_s:
-                if not self._shared:
-                    self.close()
-                kind = "exclusive" if exclusive else "shared"
-                err = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-                err.add_note(f"Locking repo {kind} failed")
-                raise err
-            time.sleep(_RETRY_S)
-            waited_s += _RETRY_S
+        started = time.monotonic()
+        limit_s = math.inf if self._timeout_s == WAIT_FOREVER else self._timeout_s
+        with DirectoryLock(self._directory) as turn:
+            _retry(lambda: turn.try_lock(exclusive=exclusive), min(limit_s, _COURTESY_S))
+            while not self._file.try_lock(exclusive=exclusive):
+                waited_s = time.monotonic() - started
+                if waited_s >= limit_s:
+                    self._fail(exclusive=exclusive)
+                if waited_s >= _COURTESY_S:
+                    turn.close()
+                time.sleep(_RETRY_S)
+
+    def _fail(self, *, exclusive: bool) -> NoReturn:
+        if not self._shared:
+            self.close()
+        kind = "exclusive" if exclusive else "shared"
+        err = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        err.add_note(f"Locking repo {kind} failed")
+        raise err
+
+
+@contextmanager
+def one_at_a_time(directory: Dir) -> Iterator[None]:
+    """Let others who do the same go first, so that the last to begin is the last to end.
+
+    Courtesy as well: after a while it goes on without its turn.
+    """
+    with DirectoryLock(directory) as turn:
+        _retry(lambda: turn.try_lock(exclusive=True), _COURTESY_S)
+        yield
+
+
+def _retry(attempt: Callable[[], bool], limit_s: float) -> None:
+    """Call `attempt` until it succeeds or the time is up."""
+    started = time.monotonic()
+    while not attempt() and time.monotonic() - started < limit_s:
+        time.sleep(_RETRY_S)
