@@ -13,8 +13,10 @@ from pyostree.formats.dirtree import Dirtree, decode_dirtree, encode_dirtree
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.fs.dir import Dir
-from pyostree.repo.commit import CommitRequest, TreeSource, commit, make_modifier, parse_tree_source
+from pyostree.repo.commit import CommitRequest, TreeSource, commit
 from pyostree.repo.commit_metadata import MetadataArguments
+from pyostree.repo.commit_modifier import make_modifier
+from pyostree.repo.commit_request import parse_tree_source
 from pyostree.repo.devino import Inode, scan_hardlinks
 from pyostree.repo.modifier import (
     CommitModifier,
@@ -269,11 +271,13 @@ def test_parse_tree_source_bad_text_message(spec: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["owner_uid", "owner_gid"])
-def test_make_modifier_canonical_with_an_owner_is_refused(repo: Repo, key: str) -> None:
-    with pytest.raises(ConflictError, match="Cannot specify both --canonical-permissions"):
-        make_modifier(repo, canonical=True, **{key: 5})  # type: ignore[arg-type]
-    make_modifier(repo, canonical=True, **{key: 0})  # type: ignore[arg-type]
-    make_modifier(repo, canonical=True, **{key: -1})  # type: ignore[arg-type]
+def test_check_options_canonical_with_an_owner_is_refused(repo: Repo, key: str) -> None:
+    modifier = make_modifier(repo, canonical=True, **{key: 5})  # type: ignore[arg-type]
+    with pytest.raises(ConflictError, match=f"--canonical-permissions and non-zero --{key[:5]}"):
+        modifier.check_options()
+    make_modifier(repo, canonical=True, **{key: 0}).check_options()  # type: ignore[arg-type]
+    make_modifier(repo, canonical=True, **{key: -1}).check_options()  # type: ignore[arg-type]
+    CommitModifier(canonical_by_mode=True, **{key: 5}).check_options()  # type: ignore[arg-type]
 
 
 def commit_tree(repo: Repo, path: Path, **options: object) -> Checksum:

@@ -13,12 +13,12 @@ from pyostree.errors import (
 from pyostree.formats.commit import Commit
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum
-from pyostree.pull.bindings import check_bindings
 from pyostree.pull.options import PullOptions, Wanted, check_options
 from pyostree.pull.progress import PullProgress, PullResult, format_progress, format_result
 from pyostree.pull.requests import RequestedRef, plan_request
 from pyostree.pull.subpaths import is_wanted
 from pyostree.pull.timestamps import check_not_older
+from pyostree.repo.bindings import check_bindings
 
 ONE = Checksum(b"\1" * 32)
 TWO = Checksum(b"\2" * 32)

@@ -11,8 +11,11 @@ from pyostree.cli.needs import REPO_WRITABLE
 from pyostree.cli.options import boolean, filename, flag, integer, positional, text, texts
 
 if TYPE_CHECKING:
-    from pyostree.repo.commit import CommitResult, TreeSource
+    from pyostree.formats.commit import Metadata
+    from pyostree.formats.commit_message import CommitMessage
+    from pyostree.repo.commit import CommitResult
     from pyostree.repo.commit_metadata import Signer
+    from pyostree.repo.commit_request import CommitRequest
     from pyostree.repo.modifier import CommitModifier
     from pyostree.repo.repo import Repo
 
@@ -23,6 +26,7 @@ OPTIONS = (
     text("subject", "s", metavar="SUBJECT", help="One line that says what changed"),
     text("body", "m", metavar="BODY", help="Full description"),
     filename("body-file", "F", metavar="FILE", help="Take the description from FILE"),
+    flag("editor", "e", help="Write the message in an editor"),
     text("branch", "b", metavar="BRANCH", help="Branch to update"),
     flag("orphan", help="Commit without a branch"),
     flag("no-bindings", help="Do not record the branch in the commit"),
@@ -48,6 +52,11 @@ OPTIONS = (
     flag("table-output", help="Print statistics besides the checksum"),
     texts("gpg-sign", metavar="KEY-ID", help="Sign the commit with this GPG key"),
     filename("gpg-homedir", metavar="HOMEDIR", help="Where GPG looks for keys"),
+    texts("sign", metavar="KEY_ID", help="Sign the commit with this secret key"),
+    texts("sign-from-file", metavar="PATH", help="Sign the commit with a key in this file"),
+    text("sign-type", metavar="NAME", help="How to sign with such keys (default: ed25519)"),
+    flag("generate-sizes", help="List the sizes of all objects in the commit"),
+    flag("generate-composefs-metadata", help="Add the digest of the tree's composefs image"),
     flag("disable-fsync", hidden=True, help="Do not sync"),
     boolean("fsync", metavar="POLICY", help="Whether to sync data to the disk"),
     text("timestamp", metavar="TIMESTAMP", help="Date of the commit"),
@@ -60,6 +69,7 @@ class Args(NamedTuple):
     subject: str | None
     body: str | None
     body_file: str | None
+    editor: bool
     branch: str | None
     orphan: bool
     no_bindings: bool
@@ -88,23 +98,44 @@ class Args(NamedTuple):
     timestamp: str | None
     gpg_sign: tuple[str, ...]
     gpg_homedir: str | None
+    sign: tuple[str, ...]
+    sign_from_file: tuple[str, ...]
+    sign_type: str | None
+    generate_sizes: bool
+    generate_composefs_metadata: bool
     path: str | None
 
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
-    from pyostree.repo.commit import CommitRequest, commit
-    from pyostree.repo.commit_metadata import MetadataArguments
+    from pyostree.cli.progress import shown_progress
+    from pyostree.progress import watch_with
+    from pyostree.repo.commit import commit
     from pyostree.repo.modifier import UnmatchedPathsError
 
-    request = CommitRequest(
+    request = _request(args, repo)
+    if args.disable_fsync or args.fsync is False:
+        repo.disable_fsync()
+    try:
+        with shown_progress() as show:
+            result = commit(repo, request, watch_with(show))
+    except UnmatchedPathsError as err:
+        sys.stderr.write("".join(f"{line}\n" for line in err.lines))
+        raise
+    _print_result(result, out, table=args.table_output)
+
+
+def _request(args: Args, repo: Repo) -> CommitRequest:
+    from pyostree.repo.commit_metadata import MetadataArguments
+    from pyostree.repo.commit_request import CommitRequest, TreeSource
+
+    return CommitRequest(
         branch=args.branch,
-        trees=_trees(args),
+        trees=args.tree or (TreeSource("dir", args.path or "."),),
         modifier=_modifier(args, repo),
         orphan=args.orphan,
         parent=args.parent,
         base=args.base,
-        subject=args.subject or "",
-        body=_body(args),
+        compose=lambda: _message(args),
         arguments=MetadataArguments(
             args.add_metadata_string, args.add_metadata, args.add_detached_metadata_string
         ),
@@ -112,41 +143,19 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         bindings=not args.no_bindings,
         bind_refs=args.bind_ref,
         bootable=args.bootable,
-        timestamp=_timestamp(args.timestamp),
+        composefs=args.generate_composefs_metadata,
+        clock=lambda: _timestamp(args.timestamp),
         skip_if_unchanged=args.skip_if_unchanged,
         link_speedup=args.link_checkout_speedup,
         devino_canonical=args.devino_canonical,
         consume=args.consume,
+        generate_sizes=args.generate_sizes,
         signers=_signers(args),
     )
-    if args.disable_fsync or args.fsync is False:
-        repo.disable_fsync()
-    try:
-        result = commit(repo, request)
-    except UnmatchedPathsError as err:
-        sys.stderr.write("".join(f"{line}\n" for line in err.lines))
-        raise
-    _print_result(result, out, table=args.table_output)
-
-
-def _trees(args: Args) -> tuple[TreeSource, ...]:
-    from pyostree.repo.commit import TreeSource, parse_tree_source
-
-    if not args.tree:
-        return (TreeSource("dir", args.path or "."),)
-    return tuple(parse_tree_source(spec) for spec in args.tree)
-
-
-def _signers(args: Args) -> tuple[Signer, ...]:
-    if not args.gpg_sign:
-        return ()
-    from pyostree.sign.detached import gpg_signer
-
-    return tuple(gpg_signer(key_id, args.gpg_homedir) for key_id in args.gpg_sign)
 
 
 def _modifier(args: Args, repo: Repo) -> CommitModifier:
-    from pyostree.repo.commit import make_modifier
+    from pyostree.repo.commit_modifier import make_modifier
 
     return make_modifier(
         repo,
@@ -160,15 +169,21 @@ def _modifier(args: Args, repo: Repo) -> CommitModifier:
     )
 
 
-def _body(args: Args) -> str:
+def _message(args: Args) -> CommitMessage:
+    from pyostree.formats.commit_message import CommitMessage
+
+    if args.editor:
+        from pyostree.cli.editor import edit_message
+
+        return edit_message(args.branch, args.subject)
     if args.body_file is None:
-        return args.body or ""
+        return CommitMessage(args.subject or "", args.body or "")
     from pyostree.repo.text_file import read_text_file
 
-    return read_text_file(args.body_file)
+    return CommitMessage(args.subject or "", read_text_file(args.body_file))
 
 
-def _timestamp(date: str | None) -> int | None:
+def _timestamp(date: str | None) -> int:
     if date is not None:
         from pyostree.formats.dates import parse_date
 
@@ -176,7 +191,24 @@ def _timestamp(date: str | None) -> int | None:
     from pyostree.formats.epoch import parse_source_date_epoch
 
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    return None if epoch is None else parse_source_date_epoch(epoch)
+    return int(time.time()) if epoch is None else parse_source_date_epoch(epoch)
+
+
+def _signers(args: Args) -> tuple[Signer, ...]:
+    signers: tuple[Signer, ...] = ()
+    if args.sign or args.sign_from_file:
+        signers += (_refuse_to_sign,)
+    if args.gpg_sign:
+        from pyostree.sign.detached import gpg_signer
+
+        signers += tuple(gpg_signer(key_id, args.gpg_homedir) for key_id in args.gpg_sign)
+    return signers
+
+
+def _refuse_to_sign(data: bytes, metadata: Metadata) -> Metadata:
+    from pyostree.errors import UnsupportedError
+
+    raise UnsupportedError("Requested signature type is not implemented")
 
 
 def _print_result(result: CommitResult, out: TextIO, *, table: bool) -> None:

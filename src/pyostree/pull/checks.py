@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyostree.errors import doing
 from pyostree.formats.commit import Commit
 from pyostree.formats.objects import Checksum
-from pyostree.pull.bindings import check_bindings
 from pyostree.pull.signatures import CommitSignatures
 from pyostree.pull.timestamps import check_not_older
+from pyostree.repo.bindings import check_bindings
 from pyostree.repo.repo import Repo
 
 

@@ -6,12 +6,31 @@ foreign system sold as an update.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyostree.errors import VerificationError
-from pyostree.formats.commit import Commit
+from pyostree.formats.commit import Commit, Metadata
+from pyostree.formats.gvariant import Variant, lookup
 
 REF_BINDING = "ostree.ref-binding"
 COLLECTION_BINDING = "ostree.collection-binding"
 _REFS_TYPE = "as"
+
+
+def make_bindings(
+    refs: Iterable[str], collection_id: str | None, metadata: Metadata = ()
+) -> Metadata:
+    """Return what a commit must say to belong to `refs` of a collection.
+
+    Args:
+        collection_id: of the repository; None if it has none.
+        metadata: what the commit says already; a collection named there stays the only one.
+    """
+    names = sorted(refs, key=lambda ref: ref.encode("utf-8", "surrogateescape"))
+    bindings: Metadata = ((REF_BINDING, Variant(_REFS_TYPE, tuple(names))),)
+    if collection_id is not None and lookup(metadata, COLLECTION_BINDING) is None:
+        bindings += ((COLLECTION_BINDING, Variant("s", collection_id)),)
+    return bindings
 
 
 def bound_refs(commit: Commit) -> tuple[str, ...] | None:

@@ -1,47 +1,24 @@
-"""Where the tree of a commit comes from: directories, and trees of the repository itself."""
+"""Directories of the file system as sources of a commit's tree."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple
 
 from pyostree.errors import FormatError
-from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
-from pyostree.formats.file_header import FileHeader, encode_header
-from pyostree.formats.objects import Checksum, ObjectType
+from pyostree.formats.dirmeta import Dirmeta
+from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.xattr import read_fd_xattrs
+from pyostree.repo.commit_ledger import Ledger
 from pyostree.repo.ingest import Entries, Ingested, Ingester, Outcome
 from pyostree.repo.modifier import CommitModifier, Ownership
-from pyostree.repo.mutable_tree import MutableTree, RootChecksums
+from pyostree.repo.mutable_tree import MutableTree
 from pyostree.repo.repo import Repo
-from pyostree.repo.transaction import TransactionStats
 
 # Up to this depth the handles of all parents stay open; deeper directories are walked to anew.
 _MAX_OPEN_DEPTH = 200
-
-
-class DirmetaWriter:
-    """Stores dirmetas; equal ones, of which a tree has thousands, are looked up once."""
-
-    def __init__(self, repo: Repo, stats: TransactionStats) -> None:
-        self._repo = repo
-        self._stats = stats
-        self._known: dict[bytes, Checksum] = {}
-
-    def put(self, meta: Dirmeta) -> Checksum:
-        """Store one dirmeta and return its checksum."""
-        data = encode_dirmeta(meta)
-        known = self._known.get(data)
-        if known is not None:
-            self._stats.count_metadata(is_new=False)
-            return known
-        written = self._repo.store.put_metadata(ObjectType.DIRMETA, data)
-        self._stats.count_metadata(is_new=written.is_new)
-        self._known[data] = written.checksum
-        return written.checksum
 
 
 class _Pending(NamedTuple):
@@ -61,12 +38,11 @@ class DirectorySource:
         repo: Repo,
         modifier: CommitModifier,
         ingester: Ingester,
-        stats: TransactionStats,
+        ledger: Ledger,
     ) -> None:
         self._modifier = modifier
         self._ingester = ingester
-        self._stats = stats
-        self._dirmetas = DirmetaWriter(repo, stats)
+        self._ledger = ledger
         self._skip_xattrs = modifier.skip_xattrs or repo.config.disable_xattrs
 
     def read(self, source: Dir, tree: MutableTree) -> None:
@@ -87,11 +63,15 @@ class DirectorySource:
     def _count(self, item: Ingested) -> None:
         match item.outcome:
             case Outcome.CACHE_HIT:
-                self._stats.count_cache_hit()
+                self._ledger.stats.count_cache_hit(item.size)
             case Outcome.ADOPTED:
-                self._stats.watch.advance()  # not counted by the reference either
+                # Not counted by the reference either.
+                self._ledger.stats.watch.advance(1, item.size)
             case outcome:
-                self._stats.count_content(item.size, is_new=outcome is Outcome.WRITTEN)
+                is_new = outcome is Outcome.WRITTEN
+                self._ledger.add_content(
+                    item.checksum, item.size, is_new=is_new, target=item.target
+                )
 
     def _walk(self, source: Dir, tree: MutableTree) -> Iterator[Entries]:
         wanted = self._wanted(source, "/")
@@ -124,7 +104,7 @@ class DirectorySource:
 
     def _put_meta(self, directory: Dir, wanted: Ownership) -> Checksum:
         xattrs = () if self._skip_xattrs else read_fd_xattrs(directory.fileno())
-        return self._dirmetas.put(Dirmeta(*wanted, xattrs))
+        return self._ledger.put_dirmeta(Dirmeta(*wanted, xattrs))
 
     def _scan(self, directory: Dir, node: MutableTree, path: str) -> tuple[Entries, list[_Pending]]:
         lead = path if path == "/" else path + "/"
@@ -141,89 +121,3 @@ class DirectorySource:
             else:
                 raise FormatError(f"Not a regular file or symlink: {entry.name}")
         return Entries(directory, node, path, names), below
-
-
-class RepoSource:
-    """Reads the tree of a commit in the repository into a tree."""
-
-    def __init__(self, repo: Repo, modifier: CommitModifier, stats: TransactionStats) -> None:
-        self._repo = repo
-        self._modifier = modifier
-        self._stats = stats
-        self._dirmetas = DirmetaWriter(repo, stats)
-        self._is_verbatim = not modifier.is_active
-
-    def read(self, root: RootChecksums, tree: MutableTree) -> None:
-        """Overlay `tree` with the tree `root` (errors as `DirectorySource.read`)."""
-        if self._is_verbatim and tree.take_over(self._repo, root):
-            return
-        self._merge(root, tree)
-
-    def _merge(self, root: RootChecksums, tree: MutableTree) -> None:
-        meta = self._change_meta("/", root.meta)
-        if meta is None:
-            return
-        tree.meta = meta
-        stack = [("/", root.tree, tree)]
-        while stack:
-            path, checksum, node = stack.pop()
-            lead = path if path == "/" else path + "/"
-            content = self._repo.load_dirtree(checksum)
-            for name, file in content.files:
-                changed = self._change_file(lead + name, file)
-                if changed is not None:
-                    node.add_file(name, changed)
-            for name, below, below_meta in content.dirs:
-                meta = self._change_meta(lead + name, below_meta)
-                if meta is not None:
-                    child = node.ensure_dir(name)
-                    if self._is_verbatim and child.take_over(
-                        self._repo, RootChecksums(below, meta)
-                    ):
-                        continue  # nothing of it can change: no need to read it
-                    child.meta = meta
-                    stack.append((lead + name, below, child))
-
-    def _change_meta(self, path: str, checksum: Checksum) -> Checksum | None:
-        if self._is_verbatim:
-            return checksum
-        meta = self._repo.load_dirmeta(checksum)
-        wanted = self._modifier.apply(path, Ownership(meta.uid, meta.gid, meta.mode))
-        if wanted is None:
-            return None
-        xattrs = () if self._modifier.skip_xattrs else meta.xattrs
-        return self._dirmetas.put(Dirmeta(*wanted, xattrs))
-
-    def _change_file(self, path: str, checksum: Checksum) -> Checksum | None:
-        store = self._repo.store
-        if self._is_verbatim:
-            size = store.read_header(checksum)[1]
-            self._stats.count_content(size, is_new=False)
-            return checksum
-        with store.open_content(checksum) as content:
-            header = content.header
-            wanted = self._modifier.apply(path, Ownership(header.uid, header.gid, header.mode))
-            if wanted is None:
-                return None
-            xattrs = () if self._modifier.skip_xattrs else header.xattrs
-            changed = FileHeader(*wanted, header.target, xattrs)
-            if changed == header and store.has_own_content(checksum):
-                self._stats.count_content(content.size, is_new=False)
-                return checksum
-            wanted_name = _hash(changed, content.chunks())
-        if store.has_own_content(wanted_name):
-            self._stats.count_content(content.size, is_new=False)
-            return wanted_name
-        with store.open_content(checksum) as content:
-            written = store.write_content(
-                changed, content.chunks(), size=content.size, expected=wanted_name
-            )
-        self._stats.count_content(content.size, is_new=written.is_new)
-        return written.checksum
-
-
-def _hash(header: FileHeader, chunks: Iterator[bytes]) -> Checksum:
-    digest = hashlib.sha256(encode_header(header))
-    for chunk in chunks:
-        digest.update(chunk)
-    return Checksum(digest.digest())

@@ -58,12 +58,13 @@ class Entries(NamedTuple):
 
 
 class Ingested(NamedTuple):
-    """One entry's outcome; `size` is in bytes of content."""
+    """One entry's outcome; `size` is in bytes of content, `target` that of a symlink."""
 
     name: str
     checksum: Checksum
     size: int
     outcome: Outcome
+    target: str = ""
 
 
 class Ingester:
@@ -201,7 +202,7 @@ class Ingester:
         with doing("Commit regfile (adopt)"):
             checksum = self._hash_stream(header, source.file)
             self._store.adopt(checksum, header, source)
-        return Ingested(source.name, checksum, 0, Outcome.ADOPTED)
+        return Ingested(source.name, checksum, source.size, Outcome.ADOPTED)
 
     # -- symlinks ------------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ class Ingester:
         header = FileHeader(*wanted, directory.read_link(name), xattrs)
         checksum = _hash(header, b"")
         is_new = self._store.put_content(checksum, header, b"")
-        return Ingested(name, checksum, 0, _outcome(is_new=is_new))
+        return Ingested(name, checksum, 0, _outcome(is_new=is_new), header.target)
 
 
 def _batches(entries: Iterable[Entries]) -> Iterator[list[Entries]]:

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pyostree.errors import FormatError, OstreeError
+from pyostree.errors import ConflictError, FormatError, OstreeError
 
 _CANONICAL_FILE = 0o100755
 _CANONICAL_DIR = 0o040755
@@ -67,6 +67,7 @@ class CommitModifier:
         statoverride: StatOverride | None = None,
         skip_list: frozenset[str] = frozenset(),
         canonical: bool = False,
+        canonical_by_mode: bool = False,
         skip_xattrs: bool = False,
     ) -> None:
         self._owner_uid = owner_uid
@@ -77,6 +78,8 @@ class CommitModifier:
         # What is left of these when all trees were read was not met.
         self._added_modes = dict(overrides.add)
         self._skipped = dict.fromkeys(skip_list, True)
+        self._contradicts_owners = canonical
+        canonical = canonical or canonical_by_mode
         self._canonical = canonical
         self.skip_xattrs = skip_xattrs or canonical
         self._has_filter = bool(
@@ -119,6 +122,17 @@ class CommitModifier:
             return mode | bits
         bits = self._replaced_modes.get(path)
         return mode if bits is None else stat.S_IFMT(mode) | bits
+
+    def check_options(self) -> None:
+        """Raise `ConflictError` when an owner was asked for beside canonical permissions.
+
+        Where only the repository's mode demands these (`canonical_by_mode`), owners are ignored.
+        """
+        for name, value in (("uid", self._owner_uid), ("gid", self._owner_gid)):
+            if self._contradicts_owners and value is not None and value > 0:
+                raise ConflictError(
+                    f"Cannot specify both --canonical-permissions and non-zero --owner-{name}"
+                )
 
     def check_all_matched(self) -> None:
         """Raise `UnmatchedPathsError` when a listed path was not met.

@@ -24,6 +24,7 @@ from pyostree.formats.summary import (
     ordered_metadata,
 )
 from pyostree.fs.dir import random_name
+from pyostree.repo.bindings import COLLECTION_BINDING, REF_BINDING
 from pyostree.repo.commit_metadata import Signer
 from pyostree.repo.delta_index import delta_list, read_delta_digests, write_delta_indexes
 from pyostree.repo.remote_groups import remote_collections
@@ -207,8 +208,8 @@ def _summary_refs(repo: Repo, refs: Mapping[str, str]) -> Refs:
 def _metadata_commit(repo: Repo, own_id: str, metadata: Metadata, timestamp: int) -> Commit:
     """Return a commit of `metadata`, with an empty tree."""
     bindings = (
-        ("ostree.collection-binding", Variant("s", own_id)),
-        ("ostree.ref-binding", Variant("as", (METADATA_REF,))),
+        (COLLECTION_BINDING, Variant("s", own_id)),
+        (REF_BINDING, Variant("as", (METADATA_REF,))),
     )
     return Commit(
         metadata=ordered_metadata([*metadata, *bindings]),

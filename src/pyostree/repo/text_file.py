@@ -13,12 +13,14 @@ def read_text_file(path: str) -> str:
 
     Raises:
         OSError: it cannot be read, or is larger than 256 MiB.
-        FormatError: it is not UTF-8.
+        FormatError: it is not UTF-8, or has a NUL.
     """
     parent, name = Dir.above(path)
     with parent:
         data = parent.read_file(name, max_bytes=_MAX_BYTES)
     try:
+        if b"\0" in data:  # no text, and C programs would see only what comes before it
+            raise FormatError("Invalid UTF-8")
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise FormatError("Invalid UTF-8") from None

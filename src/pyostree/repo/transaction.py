@@ -67,10 +67,10 @@ class TransactionStats:
             self.content_bytes_written += size
         self.watch.advance(1, size)
 
-    def count_cache_hit(self) -> None:
-        """Count one content object that was known by its inode, unread."""
+    def count_cache_hit(self, size: int = 0) -> None:
+        """Count one content object that was known by its inode, unread; `size` in bytes."""
         self.devino_cache_hits += 1
-        self.watch.advance()
+        self.watch.advance(1, size)
 
 
 class Transaction:

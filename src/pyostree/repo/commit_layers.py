@@ -1,0 +1,114 @@
+"""The layers of a commit's tree: each is read by what fits it, over those before."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyostree.errors import OstreeError, UnsupportedError
+from pyostree.fs.dir import Dir
+from pyostree.progress import Phase, Watch
+from pyostree.repo.commit_ledger import Ledger
+from pyostree.repo.commit_repo_source import RepoSource
+from pyostree.repo.commit_request import CommitRequest, TreeSource, parse_tree_source
+from pyostree.repo.commit_scan import scan_totals
+from pyostree.repo.commit_sources import DirectorySource
+from pyostree.repo.devino import DevinoCache, scan_hardlinks
+from pyostree.repo.ingest import Ingester
+from pyostree.repo.mutable_tree import MutableTree, RootChecksums
+from pyostree.repo.repo import Repo
+
+
+def read_layers(repo: Repo, request: CommitRequest, ledger: Ledger) -> MutableTree:
+    """Return the tree of all layers, with all content stored.
+
+    Raises:
+        OstreeError: a layer cannot be read, or does not fit over those before.
+        OSError: reading a source or writing an object failed.
+    """
+    devino: DevinoCache = {}
+    if request.link_speedup or request.devino_canonical:
+        devino = scan_hardlinks(repo)
+    reader = LayerReader(repo, request, devino, ledger)
+    tree = MutableTree()
+    if request.base is not None:
+        tree.take_over(repo, root_of(repo, request.base))
+    _begin_reading(request, ledger.stats.watch)
+    for given in request.trees:
+        source = _as_source(given)
+        ledger.begin_layer()
+        reader.read(source, tree)
+    return tree
+
+
+def root_of(repo: Repo, rev: str) -> RootChecksums:
+    """Return the tree of the commit that `rev` names."""
+    found = repo.load_commit(repo.resolve(rev))
+    return RootChecksums(found.root_tree, found.root_meta)
+
+
+def _begin_reading(request: CommitRequest, watch: Watch) -> None:
+    """Begin the phase of reading, with totals if someone wants to see them."""
+    if not watch.is_listening:
+        return
+    sources = [_as_source(given) for given in request.trees]
+    if any(source.kind != "dir" for source in sources):
+        watch.begin(Phase.READ)
+        return
+    watch.begin(Phase.SCAN)
+    totals = scan_totals([source.value for source in sources], watch)
+    watch.begin(Phase.READ, totals.files, bytes_total=totals.size)
+
+
+def _as_source(given: TreeSource | str) -> TreeSource:
+    return parse_tree_source(given) if isinstance(given, str) else given
+
+
+class LayerReader(NamedTuple):
+    """Reads one layer after the other."""
+
+    repo: Repo
+    request: CommitRequest
+    devino: DevinoCache
+    ledger: Ledger
+
+    def read(self, source: TreeSource, tree: MutableTree) -> None:
+        """Overlay `tree` with one layer."""
+        match source.kind:
+            case "dir":
+                self._read_directory(source.value, tree)
+            case "ref":
+                root = root_of(self.repo, source.value)
+                is_verbatim = not self.request.reads_every_object
+                RepoSource(
+                    self.repo, self.request.modifier, self.ledger, is_verbatim=is_verbatim
+                ).read(root, tree)
+            case "tar":
+                raise UnsupportedError("tar archives cannot be committed by this version yet")
+            case _:
+                raise OstreeError(f"Invalid tree type specification '{source.kind}'")
+
+    def _read_directory(self, path: str, tree: MutableTree) -> None:
+        request = self.request
+        ingester = Ingester(
+            self.repo,
+            request.modifier,
+            self.devino,
+            devino_canonical=request.devino_canonical,
+            consume=request.consume,
+        )
+        reader = DirectorySource(self.repo, request.modifier, ingester, self.ledger)
+        with Dir.at(path, follow=False) as directory:
+            reader.read(directory, tree)
+        if request.consume:
+            _consume(path)
+
+
+def _consume(path: str) -> None:
+    """Remove what is left of a directory that was committed; ``.`` itself stays."""
+    with Dir.at(path) as directory:
+        for name in directory.list():
+            directory.remove_tree(name)
+    if path != ".":
+        parent, name = Dir.above(path)
+        with parent:
+            parent.remove_dir(name)

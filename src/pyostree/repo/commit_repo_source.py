@@ -1,0 +1,179 @@
+"""The tree of a commit in the repository as a source of another one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pyostree.formats.dirmeta import Dirmeta
+from pyostree.formats.file_header import FileHeader, encode_header
+from pyostree.formats.objects import Checksum
+from pyostree.repo.commit_ledger import Ledger
+from pyostree.repo.modifier import CommitModifier, Ownership
+from pyostree.repo.mutable_tree import MutableTree, RootChecksums
+from pyostree.repo.parallel import map_ordered, worker_pool
+from pyostree.repo.repo import Repo
+
+_BATCH_FILES = 128
+_BATCHES_AHEAD = 8
+# Content up to this size is read once and held in memory; more is read twice when it must be
+# stored under another name.
+_IN_MEMORY_BYTES = 8 << 20
+
+
+class _Files(NamedTuple):
+    """Files of one directory: names with checksums."""
+
+    node: MutableTree
+    lead: str
+    files: tuple[tuple[str, Checksum], ...]
+
+
+class _Taken(NamedTuple):
+    """A file as it stands in the new tree."""
+
+    node: MutableTree
+    name: str
+    checksum: Checksum
+    size: int
+    is_new: bool
+    target: str = ""
+
+
+class RepoSource:
+    """Reads the tree of a commit into a tree.
+
+    Unless the objects may change it is taken by reference, as far as nothing is in its way; what
+    has to be merged is taken by name, and its content is not read either.
+    """
+
+    def __init__(
+        self, repo: Repo, modifier: CommitModifier, ledger: Ledger, *, is_verbatim: bool
+    ) -> None:
+        self._repo = repo
+        self._modifier = modifier
+        self._ledger = ledger
+        self._is_verbatim = is_verbatim
+
+    def read(self, root: RootChecksums, tree: MutableTree) -> None:
+        """Overlay `tree` with the tree `root`.
+
+        Raises:
+            ConflictError: a directory would replace a file, or the reverse.
+            OstreeError: an object is missing or damaged.
+        """
+        if self._is_verbatim and tree.take_over(self._repo, root):
+            return
+        with worker_pool() as pool:
+            # The pool ends before the transaction: no thread may write on after that.
+            for batch in map_ordered(
+                pool, self._take_batch, _batches(self._walk(root, tree)), ahead=_BATCHES_AHEAD
+            ):
+                for taken in batch:
+                    self._add(taken)
+
+    def _add(self, taken: _Taken) -> None:
+        taken.node.add_file(taken.name, taken.checksum)
+        self._ledger.add_content(
+            taken.checksum, taken.size, is_new=taken.is_new, target=taken.target
+        )
+
+    # -- directories ---------------------------------------------------------------------
+
+    def _walk(self, root: RootChecksums, tree: MutableTree) -> Iterator[_Files]:
+        meta = self._change_meta("/", root.meta)
+        if meta is None:
+            return
+        tree.meta = meta
+        stack = [("/", root.tree, tree)]
+        while stack:
+            lead, checksum, node = stack.pop()
+            content = self._repo.load_dirtree(checksum)
+            yield _Files(node, lead, content.files)
+            for name, below, below_meta in content.dirs:
+                meta = self._change_meta(lead + name, below_meta)
+                if meta is None:
+                    continue
+                child = node.ensure_dir(name)
+                if self._is_verbatim and child.take_over(self._repo, RootChecksums(below, meta)):
+                    continue  # nothing of it can change: no need to read it
+                child.meta = meta
+                stack.append((f"{lead}{name}/", below, child))
+
+    def _change_meta(self, path: str, checksum: Checksum) -> Checksum | None:
+        if self._is_verbatim:
+            return checksum
+        meta = self._repo.load_dirmeta(checksum)
+        wanted = self._modifier.apply(path, Ownership(meta.uid, meta.gid, meta.mode))
+        if wanted is None:
+            return None
+        xattrs = () if self._modifier.skip_xattrs else meta.xattrs
+        return self._ledger.put_dirmeta(Dirmeta(*wanted, xattrs))
+
+    # -- files, in several threads -------------------------------------------------------
+
+    def _take_batch(self, batch: list[_Files]) -> list[_Taken]:
+        found = []
+        for node, lead, files in batch:
+            for name, checksum in files:
+                taken = self._take(node, lead, name, checksum)
+                if taken is not None:
+                    found.append(taken)
+        return found
+
+    def _take(self, node: MutableTree, lead: str, name: str, checksum: Checksum) -> _Taken | None:
+        store = self._repo.store
+        if self._is_verbatim and store.has_own_content(checksum):
+            return _Taken(node, name, checksum, 0, False)
+        header, size = store.read_header(checksum)
+        wanted = self._modifier.apply(lead + name, Ownership(header.uid, header.gid, header.mode))
+        if wanted is None:
+            return None
+        xattrs = () if self._modifier.skip_xattrs else header.xattrs
+        changed = FileHeader(*wanted, header.target, xattrs)
+        if changed == header and store.has_own_content(checksum):
+            return _Taken(node, name, checksum, size, False, header.target)
+        is_new, name_of_changed = self._store_changed(checksum, changed, size)
+        return _Taken(node, name, name_of_changed, size, is_new, header.target)
+
+    def _store_changed(
+        self, checksum: Checksum, header: FileHeader, size: int
+    ) -> tuple[bool, Checksum]:
+        """Store the content of an object under another header."""
+        store = self._repo.store
+        if size <= _IN_MEMORY_BYTES:
+            with store.open_content(checksum) as content:
+                data = b"".join(content.chunks())
+            wanted = _hash(header, (data,))
+            return store.put_content(wanted, header, data), wanted
+        with store.open_content(checksum) as content:
+            wanted = _hash(header, content.chunks())
+        if store.has_own_content(wanted):
+            return False, wanted
+        with store.open_content(checksum) as content:
+            written = store.write_content(header, content.chunks(), size=size, expected=wanted)
+        return written.is_new, written.checksum
+
+
+def _batches(listed: Iterable[_Files]) -> Iterator[list[_Files]]:
+    """Group what was listed into portions of about the same number of files."""
+    batch: list[_Files] = []
+    count = 0
+    for node, lead, files in listed:
+        for start in range(0, len(files), _BATCH_FILES):
+            part = files[start : start + _BATCH_FILES]
+            batch.append(_Files(node, lead, part))
+            count += len(part)
+            if count >= _BATCH_FILES:
+                yield batch
+                batch, count = [], 0
+    if batch:
+        yield batch
+
+
+def _hash(header: FileHeader, chunks: Iterable[bytes]) -> Checksum:
+    digest = hashlib.sha256(encode_header(header))
+    for chunk in chunks:
+        digest.update(chunk)
+    return Checksum(digest.digest())
