@@ -30,6 +30,18 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MARK = "PYOSTREE_CONFORMANCE_RUN"
 _PR_SET_CHILD_SUBREAPER = 36
 
+# These run only where files may be relabelled. They try that on a new file, to which a kernel with
+# SELinux switched on has given a label. Where it is off, root may set labels all the same, so that
+# this stands in for the kernel and labels the file on which it is tried.
+_LABELLED = frozenset({"test-basic.sh"})
+_GETFATTR = """#!/bin/sh
+case "$*" in
+*security.selinux*testlabel.txt)
+    setfattr -n security.selinux -v system_u:object_r:tmp_t:s0 testlabel.txt ;;
+esac
+exec /usr/bin/getfattr "$@"
+"""
+
 
 class FileResult(NamedTuple):
     """What came of one test file."""
@@ -57,6 +69,9 @@ class Suite:
         self.logs.mkdir(exist_ok=True)
         shutil.copytree(INSTALLED, self._source, symlinks=True)
         (self._bin / "ostree").symlink_to(ostree)
+        self._labelling_bin = build_dir / "labelling"
+        self._labelling_bin.mkdir(exist_ok=True)
+        _write_program(self._labelling_bin / "getfattr", _GETFATTR)
         if ostree == REFERENCE:
             httpd = build_dir / "libexec/libostree/ostree-trivial-httpd"
             httpd.parent.mkdir()
@@ -88,7 +103,7 @@ class Suite:
             process = subprocess.Popen(
                 [self._source / name],
                 cwd=work,
-                env=self._environment(scratch, home),
+                env=self._environment(name, scratch, home),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -102,18 +117,28 @@ class Suite:
                 process.wait()
                 return None
 
-    def _environment(self, scratch: Path, home: Path) -> dict[str, str]:
+    def _environment(self, name: str, scratch: Path, home: Path) -> dict[str, str]:
         kept = {key: os.environ[key] for key in ("USER", "LOGNAME", "TERM") if key in os.environ}
+        if os.geteuid() == 0:
+            kept["OSTREE_TEST_SUDO"] = "1"  # what needs root may run
+        path = [str(self._bin), _SYSTEM_PATH]
+        if name in _LABELLED:
+            path.insert(0, str(self._labelling_bin))
         return kept | {
             "HOME": str(home),
             "LANG": "C.UTF-8",
             # The suite is older than today's names of boot entries.
             "OSTREE_SYSROOT_OPTS": "bootloader-naming-1",
-            "PATH": f"{self._bin}:{_SYSTEM_PATH}",
+            "PATH": ":".join(path),
             "G_TEST_SRCDIR": str(self._source),
             "G_TEST_BUILDDIR": str(self._source),
             _MARK: str(scratch),
         }
+
+
+def _write_program(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 def _scratch_base() -> str:

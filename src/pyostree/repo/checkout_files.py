@@ -11,7 +11,7 @@ from pyostree.errors import FormatError, OstreeError, UnsupportedError, doing
 from pyostree.formats.dirtree import FileEntry
 from pyostree.formats.file_header import FileHeader
 from pyostree.formats.objects import Checksum, loose_path
-from pyostree.fs.dir import Dir, random_name
+from pyostree.fs.dir import CANNOT_LINK, Dir, random_name
 from pyostree.fs.kernel import copy_content
 from pyostree.fs.special import make_whiteout_device
 from pyostree.fs.tempfile import TempFile
@@ -27,8 +27,6 @@ from pyostree.repo.uncompressed_cache import UncompressedCache
 _WHITEOUT = ".wh."
 _PASSTHROUGH_WHITEOUT = ".ostree-wh."
 _SETID = stat.S_ISUID | stat.S_ISGID
-# The kernel refuses the link for reasons that a copy does not share.
-_COPY_INSTEAD = (errno.EMLINK, errno.EXDEV, errno.EPERM)
 
 
 class FileWriter:
@@ -137,7 +135,7 @@ class FileWriter:
         except FileNotFoundError:
             return False
         except OSError as err:
-            if err.errno in _COPY_INSTEAD and not self._options.require_hardlinks:
+            if err.errno in CANNOT_LINK and not self._options.require_hardlinks:
                 return False
             err.add_note(_hardlinking(checksum, name))
             raise
@@ -197,7 +195,7 @@ class FileWriter:
             err.add_note(_hardlinking(checksum, name))
             self._link_over(place, directory, name, checksum, err)
         except OSError as err:
-            if err.errno in _COPY_INSTEAD:
+            if err.errno in CANNOT_LINK:
                 return False
             err.add_note(f"Using new cached uncompressed hardlink of {checksum} to {name}")
             raise

@@ -6,7 +6,6 @@ or read and written again, when the two repositories store it differently.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import stat
 from typing import NamedTuple
@@ -14,20 +13,19 @@ from typing import NamedTuple
 from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, doing
 from pyostree.formats.file_header import FileHeader, check_header
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
-from pyostree.fs.dir import Dir
+from pyostree.fs.dir import CANNOT_LINK, Dir
 from pyostree.fs.file import InputFile
 from pyostree.fs.kernel import copy_content
 from pyostree.fs.tempfile import TempFile
 from pyostree.fs.xattr import read_fd_xattr, read_fd_xattrs, set_fd_xattr, set_fd_xattrs
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.repo import Repo
+from pyostree.repo.store.bare import put_real_symlink
+from pyostree.repo.store.bare_split_xattrs import BareSplitXattrsStore
 from pyostree.repo.store.bare_user import META_XATTR
 from pyostree.repo.store.bare_user_only import check_bare_user_only
 from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.structure import check_structure
-
-# Link counts may be exhausted, and file systems differ: a copy serves as well.
-_NO_LINK = (errno.EMLINK, errno.EXDEV, errno.EPERM)
 
 
 class Imported(NamedTuple):
@@ -44,6 +42,12 @@ class _Origin(NamedTuple):
     mode: RepoMode
     has_same_owner: bool
     has_same_device: bool
+
+
+def _missing(name: ObjectName) -> ObjectNotFoundError:
+    if name.type is ObjectType.FILE:
+        return ObjectNotFoundError(f"Couldn't find file object '{name.checksum}'")
+    return ObjectNotFoundError(f"No such metadata object {name}")
 
 
 class Importer:
@@ -85,18 +89,23 @@ class Importer:
         """
         origin = self._find(name)
         if name.type is ObjectType.FILE:
-            return self._import_content(origin, name.checksum)
+            try:
+                return self._import_content(origin, name.checksum)
+            except (FileNotFoundError, ObjectNotFoundError):
+                if not origin.store.has_own(name):
+                    raise _missing(name) from None
+                raise
         if name.type is ObjectType.COMMIT:
             self._import_detached(origin, name.checksum)
         return self._import_metadata(origin, name)
 
     def _find(self, name: ObjectName) -> _Origin:
+        if len(self._origins) == 1 and name.type is ObjectType.FILE:
+            return self._origins[0]  # whether it is there, opening or linking it will tell
         for origin in self._origins:
             if origin.store.has_own(name):
                 return origin
-        if name.type is ObjectType.FILE:
-            raise ObjectNotFoundError(f"Couldn't find file object '{name.checksum}'")
-        raise ObjectNotFoundError(f"No such metadata object {name}")
+        raise _missing(name)
 
     def _may_link(self, origin: _Origin) -> bool:
         return self._is_trusted or origin.has_same_owner
@@ -166,13 +175,22 @@ class Importer:
     def _place(self, origin: _Origin, name: ObjectName) -> Imported:
         path = origin.store.path_of(name)
         with doing(f"Importing {name}"):
+            if isinstance(self._store, BareSplitXattrsStore) and name.type is ObjectType.FILE:
+                _copy_split_xattrs(origin.store, self._store, name.checksum)
             if origin.has_same_owner and origin.has_same_device:
                 linked = self._link(origin.store.objects, path)
                 if linked is not None:
                     return Imported(linked)
             if not stat.S_ISLNK(origin.store.objects.stat(path).st_mode):
                 return Imported(self._copy(origin, name, path))
+            if self._target.mode is RepoMode.BARE_SPLIT_XATTRS:
+                return Imported(self._copy_symlink(origin, name.checksum))
         return self._rewrite(origin, name.checksum)
+
+    def _copy_symlink(self, origin: _Origin, checksum: Checksum) -> bool:
+        header, _ = origin.store.read_header(checksum)
+        owner = (header.uid, header.gid)
+        return put_real_symlink(self._store, checksum, header, owner=owner, xattrs=())
 
     def _destination(self) -> Dir:
         staging = self._store.staging
@@ -181,13 +199,16 @@ class Importer:
     def _link(self, source: Dir, path: str) -> bool | None:
         """Hard-link a loose object; return whether it is new, None when it must be copied."""
         target = self._destination()
-        target.make_dir(path[:2], exist_ok=True)
         try:
-            source.link(path, target, path)
+            try:
+                source.link(path, target, path)
+            except FileNotFoundError:
+                target.make_dir(path[:2], exist_ok=True)
+                source.link(path, target, path)
         except FileExistsError:
             return False
         except OSError as err:
-            if err.errno in _NO_LINK:
+            if err.errno in CANNOT_LINK:
                 return None
             err.add_note("linkat")
             raise
@@ -211,14 +232,22 @@ class Importer:
             return tmp.link(self._destination(), path)
 
     def _copy_attributes(self, origin: _Origin, source: InputFile, tmp: TempFile) -> None:
-        if self._target.mode is RepoMode.BARE:
+        if self._target.mode in (RepoMode.BARE, RepoMode.BARE_SPLIT_XATTRS):
             status = source.status()
             tmp.set_owner(status.st_uid, status.st_gid)
-            set_fd_xattrs(tmp.fd, read_fd_xattrs(source.fd))
+            if self._target.mode is RepoMode.BARE:
+                set_fd_xattrs(tmp.fd, read_fd_xattrs(source.fd))
         elif self._target.mode is RepoMode.BARE_USER:
             meta = read_fd_xattr(source.fd, META_XATTR)
             if meta is not None:
                 set_fd_xattr(tmp.fd, META_XATTR, meta)
+
+
+def _copy_split_xattrs(
+    source: ObjectStore, target: BareSplitXattrsStore, checksum: Checksum
+) -> None:
+    assert isinstance(source, BareSplitXattrsStore)  # objects of other modes are written anew
+    target.put_raw_xattrs(checksum, source.read_raw_xattrs(checksum))
 
 
 def _check_metadata(store: ObjectStore, name: ObjectName) -> None:

@@ -115,6 +115,7 @@ class Repo:
             disable_xattrs=self.config.disable_xattrs,
             sync_objects=self.config.per_object_fsync and self.fsync,
             fsync=self.fsync,
+            writes_split_xattrs="OSTREE_EXP_WRITE_BARE_SPLIT_XATTRS" in os.environ,
         )
 
     def _open_tmp(self) -> Dir:

@@ -54,7 +54,7 @@ class ObjectStore(LooseObjects, ABC):
                 return self._open(place, path)
             except FileNotFoundError:
                 continue
-            except (OSError, FormatError) as err:
+            except (OSError, FormatError, ObjectNotFoundError) as err:
                 self._note_opening(err, checksum)
                 raise
         if self.parent is not None:

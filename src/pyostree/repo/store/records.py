@@ -21,6 +21,7 @@ class StoreSettings(NamedTuple):
         disable_xattrs: bare repositories neither write nor read xattrs of files.
         sync_objects: each content object is synced before it gets its name.
         fsync: what is published at once, without a transaction's sync to come, is synced.
+        writes_split_xattrs: an experiment of the reference is wanted, see `bare_split_xattrs`.
     """
 
     mode: RepoMode
@@ -28,6 +29,7 @@ class StoreSettings(NamedTuple):
     disable_xattrs: bool = False
     sync_objects: bool = False
     fsync: bool = False
+    writes_split_xattrs: bool = False
 
 
 class SpaceBudget(Protocol):
