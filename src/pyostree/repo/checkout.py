@@ -16,6 +16,7 @@ from pyostree.formats.dirtree import DirEntry, Dirtree, FileEntry
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.xattr import set_fd_xattrs
+from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.checkout_files import FileWriter
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
 from pyostree.repo.modes import RepoMode
@@ -23,6 +24,7 @@ from pyostree.repo.parallel import map_ordered, worker_pool
 from pyostree.repo.processes import SharedWork, Sharing, may_fork
 from pyostree.repo.repo import Repo
 from pyostree.repo.tree import CommitTree, TreeFile
+from pyostree.repo.tree_count import count_files
 
 OPAQUE_MARKER = ".wh..wh..opq"
 # Bounds of one batch: files, and directories, whose handles stay open until it is done.
@@ -33,7 +35,7 @@ _NEW_DIR_MODE = 0o700
 _BARE_USER_ONLY_DIR_BITS = 0o775
 
 
-def checkout(
+def checkout(  # noqa: PLR0913  # what, where to and how
     repo: Repo,
     commit: Checksum,
     parent: Dir,
@@ -41,12 +43,14 @@ def checkout(
     options: CheckoutOptions = CheckoutOptions(),  # noqa: B008  # frozen
     *,
     subpath: str = "/",
+    watch: Watch = UNWATCHED,
 ) -> None:
     """Check out (a directory of) a commit as `name` in `parent`.
 
     Args:
         name: the new directory, or ``.`` to check out into `parent` itself.
         subpath: the directory of the commit; a file is put into a new directory `name`.
+        watch: hears of the files that are written; cancelled, what is there then stays.
 
     Raises:
         PathNotFoundError: the commit has no such path.
@@ -59,7 +63,11 @@ def checkout(
     if isinstance(target, TreeFile):
         _checkout_file(writer, parent, name, (target.path.rpartition("/")[2], target.checksum))
     else:
-        _Walk(repo, options, writer).run(parent, (name, target.tree, target.meta))
+        if watch.is_listening:
+            watch.begin(Phase.SCAN)
+            watch.begin(Phase.WRITE, count_files(repo, target.tree, watch))
+        _Walk(repo, options, writer, watch).run(parent, (name, target.tree, target.meta))
+    watch.finish()
 
 
 def _checkout_file(writer: FileWriter, parent: Dir, name: str, entry: FileEntry) -> None:
@@ -112,8 +120,11 @@ def _pack_batch(batch: _Batch) -> tuple[list[tuple[str, list[FileEntry]]], list[
 class _Walk:
     """Creates the directories of one checkout and hands their files to the pool."""
 
-    def __init__(self, repo: Repo, options: CheckoutOptions, writer: FileWriter) -> None:
+    def __init__(
+        self, repo: Repo, options: CheckoutOptions, writer: FileWriter, watch: Watch
+    ) -> None:
         self._repo = repo
+        self._watch = watch
         self._options = options
         self._writer = writer
         self._metas: dict[Checksum, Dirmeta] = {}
@@ -135,6 +146,7 @@ class _Walk:
                 self._finish_batch(batch)
 
     def _finish_batch(self, batch: _Batch) -> None:
+        self._watch.advance(len(batch.files))
         for directory in batch.directories:
             self._done(directory)
 
