@@ -89,7 +89,8 @@ def commit(repo: Repo, request: CommitRequest, watch: Watch = UNWATCHED) -> Comm
 
 def _prepare(repo: Repo, request: CommitRequest) -> _Draft:
     """Check all that can be checked without the tree, in the reference's order."""
-    _check_branch(request)
+    if request.branch is None and not request.orphan:
+        raise ConflictError("A branch must be specified with --branch, or use --orphan")
     parent = _find_parent(repo, request)
     if request.keep_metadata and parent is None:
         raise ConflictError(
@@ -97,20 +98,14 @@ def _prepare(repo: Repo, request: CommitRequest) -> _Draft:
         )
     metadata = request.metadata + request.arguments.parse()
     metadata += _kept_metadata(repo, parent, request.keep_metadata)
-    detached = request.arguments.parse_detached()
+    detached = request.detached + request.arguments.parse_detached()
     request.modifier.check_options()
     message = CommitMessage(request.subject, request.body)
     if request.compose is not None:
         message = request.compose()
-    check_metadata_keys(metadata)
-    return _Draft(parent, metadata, detached, message)
-
-
-def _check_branch(request: CommitRequest) -> None:
-    if request.branch is None and not request.orphan:
-        raise ConflictError("A branch must be specified with --branch, or use --orphan")
     if request.branch is not None:
-        parse_refspec(request.branch)
+        parse_refspec(request.branch)  # later than now would be after all the work
+    return _Draft(parent, metadata, detached, message)
 
 
 def _find_parent(repo: Repo, request: CommitRequest) -> Checksum | None:
@@ -153,7 +148,7 @@ def _full_metadata(
     return metadata
 
 
-def _write_commit(  # noqa: PLR0913  # the last step has all that those before made
+def _write_commit(
     repo: Repo,
     transaction: Transaction,
     ledger: Ledger,
@@ -161,6 +156,7 @@ def _write_commit(  # noqa: PLR0913  # the last step has all that those before m
     request: CommitRequest,
     detached: Metadata,
 ) -> Checksum:
+    check_metadata_keys(made.metadata)
     data = encode_commit(made)
     checksum = Checksum(hashlib.sha256(data).digest())
     if request.signers and not detached:

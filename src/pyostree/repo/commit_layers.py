@@ -14,6 +14,8 @@ from pyostree.repo.commit_scan import scan_totals
 from pyostree.repo.commit_sources import DirectorySource
 from pyostree.repo.devino import DevinoCache, scan_hardlinks
 from pyostree.repo.ingest import Ingester
+from pyostree.repo.memory_source import MemorySource
+from pyostree.repo.memory_tree import MemoryTree
 from pyostree.repo.mutable_tree import MutableTree, RootChecksums
 from pyostree.repo.repo import Repo
 
@@ -50,16 +52,19 @@ def _begin_reading(request: CommitRequest, watch: Watch) -> None:
     """Begin the phase of reading, with totals if someone wants to see them."""
     if not watch.is_listening:
         return
-    sources = [_as_source(given) for given in request.trees]
-    if any(source.kind != "dir" for source in sources):
-        watch.begin(Phase.READ)
-        return
+    paths = []
+    for given in request.trees:
+        source = _as_source(given)
+        if isinstance(source, MemoryTree) or source.kind != "dir":
+            watch.begin(Phase.READ)
+            return
+        paths.append(source.value)
     watch.begin(Phase.SCAN)
-    totals = scan_totals([source.value for source in sources], watch)
+    totals = scan_totals(paths, watch)
     watch.begin(Phase.READ, totals.files, bytes_total=totals.size)
 
 
-def _as_source(given: TreeSource | str) -> TreeSource:
+def _as_source(given: TreeSource | MemoryTree | str) -> TreeSource | MemoryTree:
     return parse_tree_source(given) if isinstance(given, str) else given
 
 
@@ -71,8 +76,11 @@ class LayerReader(NamedTuple):
     devino: DevinoCache
     ledger: Ledger
 
-    def read(self, source: TreeSource, tree: MutableTree) -> None:
+    def read(self, source: TreeSource | MemoryTree, tree: MutableTree) -> None:
         """Overlay `tree` with one layer."""
+        if isinstance(source, MemoryTree):
+            MemorySource(self.repo, self.request.modifier, self.ledger).read(source, tree)
+            return
         match source.kind:
             case "dir":
                 self._read_directory(source.value, tree)

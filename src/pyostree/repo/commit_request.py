@@ -10,13 +10,14 @@ from pyostree.errors import FormatError
 from pyostree.formats.commit import Metadata
 from pyostree.formats.commit_message import CommitMessage
 from pyostree.repo.commit_metadata import MetadataArguments, Signer
+from pyostree.repo.memory_tree import MemoryTree
 from pyostree.repo.modifier import CommitModifier
 
 _SOURCE_KINDS = ("dir", "ref", "tar")
 
 
 class TreeSource(NamedTuple):
-    """One layer of a commit's tree: `kind` is ``dir``, ``ref`` or ``tar``; `value` a path or rev."""
+    """One layer of a commit's tree: `kind` is ``dir``, ``ref`` or ``tar``, `value` what to read."""
 
     kind: str
     value: str
@@ -51,6 +52,7 @@ class CommitRequest(NamedTuple):
         compose: gives subject and body in place of those here; called once everything that can
             be wrong with the request itself was checked, and before anything is read or written.
         metadata: pairs in the order in which they are stored.
+        detached: pairs of the detached metadata.
         arguments: more metadata as text, parsed when its turn comes.
         keep_metadata: keys to copy from the parent.
         bindings: whether the commit names the refs it belongs to.
@@ -66,7 +68,7 @@ class CommitRequest(NamedTuple):
     """
 
     branch: str | None
-    trees: tuple[TreeSource | str, ...]
+    trees: tuple[TreeSource | MemoryTree | str, ...]
     modifier: CommitModifier
     orphan: bool = False
     parent: str | None = None
@@ -75,6 +77,7 @@ class CommitRequest(NamedTuple):
     body: str = ""
     compose: Callable[[], CommitMessage] | None = None
     metadata: Metadata = ()
+    detached: Metadata = ()
     arguments: MetadataArguments = MetadataArguments()
     keep_metadata: tuple[str, ...] = ()
     bindings: bool = True

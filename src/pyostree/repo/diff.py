@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.fs.dir import Dir
+from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.checksum_file import checksum_entry
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.parallel import batches
@@ -85,12 +86,15 @@ class _Side(Protocol):
     def checksum(self, node: _Node) -> Checksum: ...
 
 
-def diff_trees(repo: Repo, first: str, second: str, options: DiffOptions) -> Diff:
+def diff_trees(
+    repo: Repo, first: str, second: str, options: DiffOptions, watch: Watch = UNWATCHED
+) -> Diff:
     """Return how the tree `second` differs from `first`.
 
     Args:
         first: a revision, or a local directory if it starts with ``/`` or ``./``.
         second: the same.
+        watch: hears of the directories that are compared.
 
     Raises:
         NotFoundError: no such revision.
@@ -99,7 +103,10 @@ def diff_trees(repo: Repo, first: str, second: str, options: DiffOptions) -> Dif
     if not _keeps_xattrs(repo) and not (is_local(first) and is_local(second)):
         options = options._replace(with_xattrs=False)
     first_options = options._replace(owner_uid=None, owner_gid=None)
-    return _compare(_side(repo, first, first_options), _side(repo, second, options))
+    watch.begin(Phase.COMPARE)
+    found = _compare(_side(repo, first, first_options), _side(repo, second, options), watch)
+    watch.finish()
+    return found
 
 
 def is_local(text: str) -> bool:
@@ -117,12 +124,13 @@ def _side(repo: Repo, text: str, options: DiffOptions) -> _Side:
     return _CommitSide(repo, repo.resolve(text))
 
 
-def _compare(first: _Side, second: _Side) -> Diff:
+def _compare(first: _Side, second: _Side, watch: Watch) -> Diff:
     found = Diff([], [], [])
     # Depth first without recursion: each generator stands for a directory being compared.
     stack = [_compare_directory(first, second, (first.root(), second.root()), found)]
     while stack:
         pair = next(stack[-1], None)
+        watch.advance()
         if pair is None:
             stack.pop()
         elif pair[0].tree is None or pair[0].tree != pair[1].tree:

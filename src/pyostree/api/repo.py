@@ -1,0 +1,268 @@
+"""`Repo`: an open repository with everything that programs do with one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pyostree.formats.objects import Checksum
+from pyostree.progress import Cancel, ProgressCallback, watch_with
+from pyostree.repo import repo as core
+
+if TYPE_CHECKING:
+    from pyostree.api.commits import HistoryEntry, Layer, MetadataValue
+    from pyostree.api.report import FsckReport
+    from pyostree.api.view import CommitView
+    from pyostree.formats.gvariant import Variant
+    from pyostree.repo.checkout_options import CheckoutOptions
+    from pyostree.repo.commit import CommitResult
+    from pyostree.repo.diff import Diff, DiffOptions
+    from pyostree.repo.fsck import FsckOptions
+    from pyostree.repo.modifier import CommitModifier
+    from pyostree.repo.prune import PruneOptions, PruneResult
+
+AnyPath = str | os.PathLike[str]
+
+
+class Repo(core.Repo):
+    """An open repository; a context manager that closes it.
+
+    Revisions are given as text: a ref (``main``), a refspec (``origin:main``), a checksum or the
+    start of one, each with any number of ``^`` for its parents; or as a `Checksum`.
+
+    `progress` is a function that is shown how far a long call is, `cancel` a token by which
+    another thread stops it: the call then raises `CancelledError`.
+
+    Errors are an `OstreeError`, or an `OSError` when the operating system refused something.
+    """
+
+    # -- commits ---------------------------------------------------------------------------
+
+    def commit(  # noqa: PLR0913  # the options of a command, all by keyword
+        self,
+        tree: Layer | Sequence[Layer],
+        branch: str | None = None,
+        *,
+        subject: str = "",
+        body: str = "",
+        metadata: Mapping[str, MetadataValue] | None = None,
+        detached_metadata: Mapping[str, MetadataValue] | None = None,
+        parent: str | Checksum | None = None,
+        modifier: CommitModifier | None = None,
+        timestamp: int | None = None,
+        bootable: bool = False,
+        bind_refs: Sequence[str] = (),
+        skip_if_unchanged: bool = False,
+        consume: bool = False,
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> CommitResult:
+        """Commit a tree, and let `branch` point to the commit.
+
+        After an error, and when cancelled, refs and objects are as they were.
+
+        Args:
+            tree: the path of a directory, a `MemoryTree`, or a `TreeSource` (a revision, a tar
+                archive); or several of these, the later ones laid over the earlier ones.
+            branch: ref to set, whose commit becomes the parent; None sets no ref.
+            metadata: text, bool, bytes or `Variant` by key; ``version`` is shown by most tools.
+            detached_metadata: kept beside the commit, so that it may be changed later.
+            parent: another parent than the branch's commit; ``none`` for no parent.
+            modifier: what to change on the way: owners, permissions, paths to leave out.
+            timestamp: seconds since 1970 UTC; None for now.
+            bootable: mark the commit as bootable; it must hold one kernel.
+            bind_refs: more refs that the commit is made for, beside `branch`.
+            skip_if_unchanged: commit nothing when the tree equals the parent's.
+            consume: delete what was read from directories.
+        """
+        from pyostree.api.commits import commit, make_request
+
+        request = make_request(
+            self,
+            tree,
+            branch,
+            modifier=modifier,
+            metadata=metadata,
+            detached_metadata=detached_metadata,
+            parent=parent,
+        )
+        request = request._replace(
+            subject=subject,
+            body=body,
+            timestamp=timestamp,
+            bootable=bootable,
+            bind_refs=tuple(bind_refs),
+            skip_if_unchanged=skip_if_unchanged,
+            consume=consume,
+        )
+        return commit(self, request, watch_with(progress, cancel))
+
+    def view(self, rev: str | Checksum) -> CommitView:
+        """Return the tree of a commit, to look at its files.
+
+        Raises:
+            RefNotFoundError, ObjectNotFoundError: there is no such commit.
+        """
+        from pyostree.api.view import CommitView
+
+        return CommitView(self, self._find(rev))
+
+    def history(self, rev: str | Checksum) -> Iterator[HistoryEntry]:
+        """Yield a commit and its ancestors as far as they are here, newest first."""
+        from pyostree.api.commits import iter_commits
+
+        return iter_commits(self, self._find(rev))
+
+    def diff(
+        self,
+        first: str | Checksum | os.PathLike[str],
+        second: str | Checksum | os.PathLike[str],
+        options: DiffOptions | None = None,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> Diff:
+        """Return how the tree `second` differs from `first`.
+
+        Args:
+            first: a revision, or as a path object (`pathlib.Path`) a local directory.
+            second: the same.
+        """
+        from pyostree.repo.diff import DiffOptions, diff_trees
+
+        sides = [
+            os.path.abspath(side) if isinstance(side, os.PathLike) else str(self._find(side))
+            for side in (first, second)
+        ]
+        watch = watch_with(progress, cancel)
+        return diff_trees(self, sides[0], sides[1], options or DiffOptions(), watch)
+
+    # -- out of the repository ---------------------------------------------------------------
+
+    def checkout(
+        self,
+        rev: str | Checksum,
+        destination: AnyPath,
+        options: CheckoutOptions | None = None,
+        *,
+        subpath: str = "/",
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> None:
+        """Check out a commit, or a part of it, as the directory `destination`.
+
+        Args:
+            destination: must not exist, unless `options` say what happens then.
+            subpath: directory or file of the commit.
+
+        Raises:
+            FileExistsError: `destination` exists, or something in it is in the way.
+        """
+        from pyostree.api.checkouts import checkout_to
+
+        watch = watch_with(progress, cancel)
+        checkout_to(self, self._find(rev), destination, options, subpath=subpath, watch=watch)
+
+    # -- refs --------------------------------------------------------------------------------
+
+    def list_refs(self, prefix: str | None = None) -> dict[str, Checksum]:
+        """Return refs by their full names, sorted.
+
+        Args:
+            prefix: a ref, the directory of refs, or ``REMOTE:``; None for all refs.
+        """
+        from pyostree.api.ref_calls import list_refs
+
+        return list_refs(self, prefix)
+
+    def create_ref(self, name: str, rev: str | Checksum, *, force: bool = False) -> None:
+        """Let the ref `name` point to a commit.
+
+        Raises:
+            ConflictError: it exists and `force` is not set, or refs are below it.
+        """
+        from pyostree.repo.ref_admin import create_ref
+
+        create_ref(self, name, str(rev), force=force)
+
+    def delete_ref(self, name: str) -> None:
+        """Delete one ref, or one alias; the commit stays until `prune`.
+
+        Raises:
+            RefNotFoundError: there is none.
+            ConflictError: an alias stands for it.
+        """
+        from pyostree.api.ref_calls import delete_ref
+
+        delete_ref(self, name)
+
+    def list_aliases(self) -> dict[str, str]:
+        """Return aliases with the refs that they stand for."""
+        from pyostree.repo.ref_admin import select_aliases
+
+        return select_aliases(self, None)
+
+    def create_alias(self, name: str, target: str, *, force: bool = False) -> None:
+        """Let the local ref `name` stand for the local ref `target`; an alias is replaced.
+
+        Raises:
+            ConflictError: a ref that is no alias has that name, and `force` is not set.
+            NotFoundError: there is no ref `target`.
+        """
+        from pyostree.repo.ref_admin import create_alias
+
+        create_alias(self, name, target, force=force)
+
+    # -- detached metadata -------------------------------------------------------------------
+
+    def detached_metadata(self, rev: str | Checksum) -> dict[str, Variant]:
+        """Return the metadata that is kept beside a commit, such as signatures."""
+        return dict(self.read_detached_metadata(self._find(rev)) or ())
+
+    def set_detached_metadata(
+        self, rev: str | Checksum, metadata: Mapping[str, MetadataValue]
+    ) -> None:
+        """Replace the metadata that is kept beside a commit; none deletes it."""
+        from pyostree.api.commits import as_metadata
+
+        commit = self._find(rev)
+        self.load_commit(commit)
+        self.check_writable()
+        self.write_detached_metadata(commit, as_metadata(metadata) or None)
+
+    # -- maintenance -------------------------------------------------------------------------
+
+    def prune(
+        self,
+        options: PruneOptions | None = None,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> PruneResult:
+        """Delete the objects that nothing needs; by default what belongs to no commit.
+
+        Cancelled, it leaves whole commits, and some objects for the next time.
+        """
+        from pyostree.repo.prune import PruneOptions, prune
+
+        return prune(self, options or PruneOptions(), watch_with(progress, cancel))
+
+    def fsck(
+        self,
+        options: FsckOptions | None = None,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> FsckReport:
+        """Check that all objects of all commits are there and hash to their names.
+
+        By default it goes on after a problem, and changes nothing but marking commits with
+        missing or corrupt objects as partial.
+        """
+        from pyostree.api.report import check
+
+        return check(self, options, watch_with(progress, cancel))
+
+    def _find(self, rev: str | Checksum) -> Checksum:
+        return rev if isinstance(rev, Checksum) else self.resolve(rev)
