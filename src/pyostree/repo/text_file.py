@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyostree.errors import FormatError
 from pyostree.fs.dir import Dir
+from pyostree.fs.file import InputFile
 
 _MAX_BYTES = 256 << 20
 
@@ -16,8 +17,8 @@ def read_text_file(path: str) -> str:
         FormatError: it is not UTF-8, or has a NUL.
     """
     parent, name = Dir.above(path)
-    with parent:
-        data = parent.read_file(name, max_bytes=_MAX_BYTES)
+    with parent, InputFile(parent.open_read(name)) as file:
+        data = file.read_rest(max_bytes=_MAX_BYTES)
     try:
         if b"\0" in data:  # no text, and C programs would see only what comes before it
             raise FormatError("Invalid UTF-8")
