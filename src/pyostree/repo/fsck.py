@@ -24,10 +24,11 @@ from pyostree.formats.refspec import CollectionRef, Refspec, parse_refspec
 from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.bindings import COLLECTION_BINDING, bound_refs, check_bindings
 from pyostree.repo.parallel import map_batches, worker_pool
-from pyostree.repo.prune import delete_object, enable_tombstones
+from pyostree.repo.prune import enable_tombstones
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.structure import check_structure
+from pyostree.repo.sweep import delete_object
 from pyostree.repo.traverse import Reachable
 from pyostree.repo.users import ObjectUsers
 

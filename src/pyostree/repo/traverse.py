@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heapify, heappop, heappush
 from typing import TypeVar
 
 from pyostree.errors import ObjectNotFoundError, OstreeError
@@ -83,17 +84,28 @@ class Reachable:
             ObjectNotFoundError: a dirtree of a commit that is not partial is missing.
             FormatError: a commit or dirtree is damaged.
         """
-        left = math.inf if depth < 0 else float(depth)
-        current: Checksum | None = commit
-        while current is not None and left >= 0 and left > self._depths.get(current, -1):
+        self.add_histories([(commit, depth)])
+
+    def add_histories(self, starts: Iterable[tuple[Checksum, int]]) -> None:
+        """Add commits, each with so many of its parents (see `add_history`).
+
+        Every commit is read once, however many histories it is part of: the one that wants most
+        of it comes first.
+        """
+        wanted = [(-math.inf if depth < 0 else -float(depth), commit) for commit, depth in starts]
+        heapify(wanted)
+        while wanted:
+            negative, current = heappop(wanted)
+            if -negative <= self._depths.get(current, -1):
+                continue
             loaded = load_commit_links(self._repo, current)
             if loaded is None:
-                return
+                continue
             if current not in self._depths:
                 self.add_tree(current, loaded)
-            self._depths[current] = left
-            current = loaded.parent
-            left -= 1
+            self._depths[current] = -negative
+            if loaded.parent is not None and negative <= -1:
+                heappush(wanted, (negative + 1, loaded.parent))
 
     def add_commit(self, checksum: Checksum, commit: Commit | CommitLinks) -> None:
         """Add a loaded commit and its tree, without its parents (errors as `add_history`)."""

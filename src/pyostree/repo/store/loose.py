@@ -12,7 +12,7 @@ from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempfile import TempFile
-from pyostree.repo.store.listing import iter_loose
+from pyostree.repo.store.listing import iter_loose, iter_loose_commits
 from pyostree.repo.store.records import SpaceBudget, StoreSettings, Written
 from pyostree.repo.store.structure import check_structure
 
@@ -67,6 +67,12 @@ class LooseObjects:
         """Tell whether this repository or a parent has the object."""
         return self.has_own(name) or (self.parent is not None and self.parent.has(name))
 
+    def is_published(self, name: ObjectName) -> bool:
+        """As `has`, leaving out what the running transaction has staged."""
+        if self.objects.exists(self.path_of(name)):
+            return True
+        return self.parent is not None and self.parent.has(name)
+
     def _places(self) -> tuple[Dir, ...]:
         return (self.objects,) if self.staging is None else (self.objects, self.staging)
 
@@ -94,10 +100,9 @@ class LooseObjects:
     def iter_commits(self, prefix: str = "") -> Iterator[Checksum]:
         """Yield commit objects whose textual checksum starts with `prefix`, the parent's too."""
         seen = set()
-        for name in iter_loose(self.objects, self._extension, prefix):
-            if name.type is ObjectType.COMMIT:
-                seen.add(name.checksum)
-                yield name.checksum
+        for commit in iter_loose_commits(self.objects, prefix):
+            seen.add(commit)
+            yield commit
         if self.parent is not None:
             for checksum in self.parent.iter_commits(prefix):
                 if checksum not in seen:
