@@ -137,7 +137,7 @@ def test_parse_statoverride_without_space_is_refused() -> None:
 
 
 def test_parse_path_list_is_exact() -> None:
-    assert parse_path_list("/a\n\n/b c\n#x\n") == {"/a", "/b c", "#x"}
+    assert parse_path_list("/a\n\n/b c\n#x\n") == ("/a", "/b c", "#x")
 
 
 # -- trees under construction --------------------------------------------------------------------

@@ -13,7 +13,10 @@ from itertools import count
 _MASK32 = 0xFFFFFFFF
 _MIN_SHIFT = 3
 # The modulus for each size of the table: a prime below the power of two.
-_PRIMES = (1, 2, 3, 7, 13, 31, 61, 127, 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521)
+_PRIMES = (
+    *(1, 2, 3, 7, 13, 31, 61, 127, 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071),
+    *(262139, 524287, 1048573, 2097143, 4194301, 8388593, 16777213, 33554393, 67108859, 134217689),
+)
 
 
 def variant_dict_order(keys: Iterable[str]) -> list[str]:

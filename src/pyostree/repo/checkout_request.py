@@ -150,7 +150,7 @@ def _options(request: CheckoutRequest) -> CheckoutOptions:
         overwrite = Overwrite.IDENTICAL
     skip_list = frozenset[str]()
     if request.skip_list_path is not None:
-        skip_list = parse_path_list(read_text_file(request.skip_list_path))
+        skip_list = frozenset(parse_path_list(read_text_file(request.skip_list_path)))
     return CheckoutOptions(
         user_mode=request.user_mode,
         overwrite=overwrite,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pyostree.repo.commit_labels import NO_LABELS, CommitLabels
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.modifier import CommitModifier, parse_path_list, parse_statoverride
 from pyostree.repo.repo import Repo
 from pyostree.repo.text_file import read_text_file
 
 
-def make_modifier(
+def make_modifier(  # noqa: PLR0913  # the options of a command, all by keyword
     repo: Repo,
     *,
     statoverride_path: str | None = None,
     skip_list_path: str | None = None,
     owner_uid: int | None = None,
     owner_gid: int | None = None,
+    labels: CommitLabels = NO_LABELS,
     **options: bool,
 ) -> CommitModifier:
     """Return the modifier for a commit into `repo`, reading the files that it needs.
@@ -32,7 +34,7 @@ def make_modifier(
     overrides = None
     if statoverride_path is not None:
         overrides = parse_statoverride(read_text_file(statoverride_path))
-    skipped = frozenset[str]()
+    skipped = None
     if skip_list_path is not None:
         skipped = parse_path_list(read_text_file(skip_list_path))
     return CommitModifier(
@@ -41,6 +43,7 @@ def make_modifier(
         statoverride=overrides,
         skip_list=skipped,
         canonical_by_mode=repo.mode is RepoMode.BARE_USER_ONLY,
+        labels=labels,
         **options,
     )
 

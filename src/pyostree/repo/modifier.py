@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from pyostree.errors import ConflictError, FormatError, OstreeError
+from pyostree.formats.variant_dict import variant_dict_order
+from pyostree.repo.commit_labels import NO_LABELS, CommitLabels
 
 _CANONICAL_FILE = 0o100755
 _CANONICAL_DIR = 0o040755
@@ -54,7 +56,8 @@ class CommitModifier:
     where it is met first: a later layer of the tree may bring it back as it is.
 
     Attributes:
-        skip_xattrs: leave out all xattrs.
+        skip_xattrs: leave out all xattrs that files have.
+        labels: security labels for what is committed, also beside `skip_xattrs`.
         is_active: False when nothing would change, so that trees may be taken by reference.
     """
 
@@ -65,10 +68,11 @@ class CommitModifier:
         owner_gid: int | None = None,
         read_only_executables: bool = False,
         statoverride: StatOverride | None = None,
-        skip_list: frozenset[str] = frozenset(),
+        skip_list: Iterable[str] | None = None,
         canonical: bool = False,
         canonical_by_mode: bool = False,
         skip_xattrs: bool = False,
+        labels: CommitLabels = NO_LABELS,
     ) -> None:
         self._owner_uid = owner_uid
         self._owner_gid = owner_gid
@@ -77,7 +81,8 @@ class CommitModifier:
         self._replaced_modes = overrides.replace
         # What is left of these when all trees were read was not met.
         self._added_modes = dict(overrides.add)
-        self._skipped = dict.fromkeys(skip_list, True)
+        self._skipped = dict.fromkeys(skip_list or (), True)
+        self._listed = tuple(self._added_modes), tuple(self._skipped)
         self._contradicts_owners = canonical
         canonical = canonical or canonical_by_mode
         self._canonical = canonical
@@ -87,9 +92,10 @@ class CommitModifier:
             or owner_gid is not None
             or read_only_executables
             or statoverride is not None
-            or skip_list
+            or skip_list is not None
         )
-        self.is_active = self._has_filter or canonical or self.skip_xattrs
+        self.labels = labels
+        self.is_active = self._has_filter or canonical or self.skip_xattrs or labels.is_wanted
 
     def apply(self, path: str, found: Ownership) -> Ownership | None:
         """Return what the commit says of the entry at `path`; None leaves it out.
@@ -126,6 +132,8 @@ class CommitModifier:
     def check_options(self) -> None:
         """Raise `ConflictError` when an owner was asked for beside canonical permissions.
 
+        Labels are checked, too (see `CommitLabels.check`).
+
         Where only the repository's mode demands these (`canonical_by_mode`), owners are ignored.
         """
         for name, value in (("uid", self._owner_uid), ("gid", self._owner_gid)):
@@ -133,17 +141,21 @@ class CommitModifier:
                 raise ConflictError(
                     f"Cannot specify both --canonical-permissions and non-zero --owner-{name}"
                 )
+        self.labels.check()
 
     def check_all_matched(self) -> None:
         """Raise `UnmatchedPathsError` when a listed path was not met.
 
         Mode changes with ``=`` are not checked, as in the reference.
         """
-        _check_none_left("statoverride", self._added_modes)
-        _check_none_left("skip-list", self._skipped)
+        added, skipped = self._listed
+        _check_none_left("statoverride", added, self._added_modes)
+        _check_none_left("skip-list", skipped, self._skipped)
 
 
-def _check_none_left(what: str, paths: Iterable[str]) -> None:
+def _check_none_left(what: str, listed: tuple[str, ...], left: Container[str]) -> None:
+    # In the order of the reference, which has them in a hash table.
+    paths = (path for path in variant_dict_order(listed) if path in left)
     lines = tuple(f"Unmatched {what} path: {path}" for path in paths)
     if lines:
         raise UnmatchedPathsError(f"Unmatched {what} paths", lines)
@@ -191,6 +203,6 @@ def _parse_c_number(text: str) -> int:
         return 0
 
 
-def parse_path_list(text: str) -> frozenset[str]:
+def parse_path_list(text: str) -> tuple[str, ...]:
     """Return the non-empty lines of a skip list."""
-    return frozenset(line for line in text.split("\n") if line)
+    return tuple(line for line in text.split("\n") if line)

@@ -1,6 +1,7 @@
 """A directory tree under construction: names with checksums, nothing of the contents.
 
-A subtree taken from the repository stays a mere pair of checksums until something in it changes.
+A subtree taken from the repository stays a mere pair of checksums until something in it is looked
+at, and is not written again unless something in it changes.
 """
 
 from __future__ import annotations
@@ -33,29 +34,49 @@ class RootChecksums(NamedTuple):
 
 
 class MutableTree:
-    """One directory.
+    """One directory."""
 
-    Attributes:
-        meta: checksum of its dirmeta; None until set.
-    """
+    # _lazy: the dirtree that was not loaded yet; _stored: the dirtree that says the same as this.
+    __slots__ = ("_dirs", "_files", "_lazy", "_meta", "_parent", "_repo", "_stored")
 
-    __slots__ = ("_dirs", "_files", "_lazy", "_repo", "meta")
-
-    def __init__(self) -> None:
-        self.meta: Checksum | None = None
+    def __init__(self, parent: MutableTree | None = None) -> None:
+        self._parent = parent
+        self._meta: Checksum | None = None
         self._files: dict[str, Checksum] = {}
         self._dirs: dict[str, MutableTree] = {}
         self._lazy: Checksum | None = None
+        self._stored: Checksum | None = None
         self._repo: Repo | None = None
 
     @classmethod
-    def lazy(cls, repo: Repo, root: RootChecksums) -> MutableTree:
+    def lazy(
+        cls, repo: Repo, root: RootChecksums, parent: MutableTree | None = None
+    ) -> MutableTree:
         """Return a tree that stands for one in the repository."""
-        tree = cls()
-        tree.meta = root.meta
-        tree._lazy = root.tree
+        tree = cls(parent)
+        tree._meta = root.meta
+        tree._lazy = tree._stored = root.tree
         tree._repo = repo
         return tree
+
+    @property
+    def meta(self) -> Checksum | None:
+        """Checksum of the directory's dirmeta; None until set."""
+        return self._meta
+
+    @meta.setter
+    def meta(self, checksum: Checksum) -> None:
+        if checksum != self._meta:
+            self._meta = checksum
+            if self._parent is not None:
+                self._parent._note_change()
+
+    def _note_change(self) -> None:
+        """Note that this is no stored directory any more, and none of those above it either."""
+        tree: MutableTree | None = self
+        while tree is not None and tree._stored is not None:
+            tree._stored = None
+            tree = tree._parent
 
     @property
     def files(self) -> dict[str, Checksum]:
@@ -77,7 +98,7 @@ class MutableTree:
         content = self._repo.load_dirtree(lazy)
         self._files = dict(content.files)
         self._dirs = {
-            name: MutableTree.lazy(self._repo, RootChecksums(tree, meta))
+            name: MutableTree.lazy(self._repo, RootChecksums(tree, meta), self)
             for name, tree, meta in content.dirs
         }
 
@@ -97,6 +118,7 @@ class MutableTree:
         self._load()
         if name in self._dirs:
             raise ConflictError(f"Can't replace directory with file: {name}")
+        self._note_change()
         self._files[name] = checksum
 
     def ensure_dir(self, name: str) -> MutableTree:
@@ -108,7 +130,8 @@ class MutableTree:
         check_filename(name)
         if name in self._files:
             raise ConflictError(f"Can't replace file with directory: {name}")
-        made = MutableTree()
+        self._note_change()
+        made = MutableTree(self)
         self._dirs[name] = made
         return made
 
@@ -125,8 +148,9 @@ class MutableTree:
             return True
         if self._lazy not in (None, _EMPTY):
             return False
+        self._note_change()
         self.meta = root.meta
-        self._lazy = root.tree
+        self._lazy = self._stored = root.tree
         self._repo = repo
         return True
 
@@ -160,7 +184,7 @@ class MutableTree:
         while stack:
             tree = stack.pop()
             order.append(tree)
-            if tree._lazy is None:
+            if tree._stored is None:
                 stack.extend(tree._dirs.values())
         written: dict[int, RootChecksums] = {}
         for tree in reversed(order):
@@ -172,8 +196,8 @@ class MutableTree:
     ) -> RootChecksums:
         if self.meta is None:
             raise EmptyTreeError("Can't commit an empty tree")
-        if self._lazy is not None:
-            return RootChecksums(self._lazy, self.meta)
+        if self._stored is not None:
+            return RootChecksums(self._stored, self.meta)
         dirs = tuple((name, *written[id(tree)]) for name, tree in self._dirs.items())
         data = encode_dirtree(Dirtree(tuple(self._files.items()), dirs))
         return RootChecksums(put(ObjectType.DIRTREE, data), self.meta)
