@@ -23,6 +23,7 @@ _FS_IOC_SETFLAGS = 0x40086602
 _FS_IMMUTABLE_FL = 0x10
 _FIFREEZE = 0xC0045877
 _FITHAW = 0xC0045878
+_NO_MOVE = (errno.EEXIST, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EXDEV)
 _COPY_CHUNK = 1 << 20
 # A file system without the operation answers with one of these; others are real failures.
 _NO_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EBADF)
@@ -88,6 +89,22 @@ def rename_noreplace(source: Dir, name: str, target: Dir, to_name: str) -> bool:
         return True
     err = OSError(code, os.strerror(code))
     err.add_note(f"renameat({name}, {to_name})")
+    raise err
+
+
+def move_dir(source: Dir, name: str, target: Dir) -> bool:
+    """Rename a directory into `target`; return False if that has the name, or cannot take it so."""
+    code_name = os.fsencode(name)
+    result = _libc().renameat2(
+        source.fileno(), code_name, target.fileno(), code_name, _RENAME_NOREPLACE
+    )
+    if result == 0:
+        return True
+    code = _errno()
+    if code in _NO_MOVE:
+        return False
+    err = OSError(code, os.strerror(code))
+    err.add_note(f"renameat({name})")
     raise err
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pyostree.errors import ObjectNotFoundError
+from pyostree.errors import ObjectNotFoundError, OstreeError
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.background import Background
 from pyostree.pull.job import PullJob
 from pyostree.repo.import_objects import Imported, Importer
+from pyostree.repo.processes import SharedWork, Sharing, may_fork
 from pyostree.repo.repo import Repo
 
 if TYPE_CHECKING:
@@ -20,22 +23,21 @@ _MAX_BATCHES = 8
 
 
 class LocalObjects:
-    """Copies content from local repositories in the background.
+    """Copies content from local repositories in the background, by threads.
 
-    Used for a local source, and for the caches beside a network source.
+    Used for the caches beside a network source, and where no process can be forked.
     """
 
     def __init__(self, job: PullJob) -> None:
-        self._transaction = job.transaction
-        self._progress = job.progress
+        self._job = job
         self._background: Background[list[Imported]] = Background(
-            job.pool, self._count, max_jobs=_MAX_BATCHES
+            job.pool, partial(_count, job), max_jobs=_MAX_BATCHES
         )
         self._batch: list[tuple[Importer, ObjectName]] = []
 
     def add(self, importer: Importer, name: ObjectName) -> None:
         """Copy a content object, sometime before `finish` returns."""
-        self._progress.content_wanted += 1
+        self._job.progress.content_wanted += 1
         self._batch.append((importer, name))
         if len(self._batch) >= _BATCH:
             self.flush()
@@ -45,7 +47,7 @@ class LocalObjects:
         if self._batch:
             batch, self._batch = self._batch, []
             self._background.submit(lambda: [one.import_object(name) for one, name in batch])
-            self._progress.writes = len(self._background) * _BATCH
+            self._job.progress.writes = len(self._background) * _BATCH
 
     def finish(self) -> None:
         """Wait until everything is copied."""
@@ -57,10 +59,58 @@ class LocalObjects:
         self._batch = []
         self._background.salvage()
 
-    def _count(self, results: Sequence[Imported]) -> None:
-        self._progress.content_local += len(results)
-        for result in results:
-            self._transaction.stats.count_content(result.bytes_written, is_new=result.is_new)
+
+class _SharedObjects:
+    """Copies content from a local repository, beside helper processes."""
+
+    def __init__(self, job: PullJob, importer: Importer) -> None:
+        self._job = job
+        self._importer = importer
+        self._batch: list[Checksum] = []
+        sharing = Sharing(self._copy, _pack, self._copy_packed)
+        self._shared: SharedWork[list[Checksum], list[Imported]] = SharedWork(
+            sharing, lambda _, results: _count(job, results)
+        )
+
+    def add(self, name: ObjectName) -> None:
+        """Copy a content object, sometime before `finish` returns."""
+        self._job.progress.content_wanted += 1
+        self._batch.append(name.checksum)
+        if len(self._batch) >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, self._batch = self._batch, []
+        if batch:
+            self._shared.submit(batch)
+
+    def finish(self) -> None:
+        """Wait until everything is copied."""
+        with self._shared:
+            self._flush()
+            self._shared.finish()
+
+    def salvage(self) -> None:
+        """Wait for what is under way, whatever becomes of it."""
+        with suppress(OstreeError, OSError), self._shared:
+            self._shared.finish()
+
+    def _copy(self, batch: list[Checksum]) -> list[Imported]:
+        copy = self._importer.import_object
+        return [copy(ObjectName(checksum, ObjectType.FILE)) for checksum in batch]
+
+    def _copy_packed(self, batch: list[bytes], _: list[int]) -> list[Imported]:
+        return self._copy([Checksum(digest) for digest in batch])
+
+
+def _pack(batch: list[Checksum]) -> tuple[list[bytes], list[int]]:
+    return [bytes(checksum) for checksum in batch], []
+
+
+def _count(job: PullJob, results: Sequence[Imported]) -> None:
+    job.progress.content_local += len(results)
+    for result in results:
+        job.transaction.stats.count_content(result.bytes_written, is_new=result.is_new)
 
 
 class LocalSupplier:
@@ -78,7 +128,14 @@ class LocalSupplier:
         self._repo = job.repo
         self._source = source
         self._importer = importer
-        self._objects = LocalObjects(job)
+        self._objects: LocalObjects | _SharedObjects
+        self._add: Callable[[ObjectName], None]
+        if may_fork():
+            self._objects = shared = _SharedObjects(job, importer)
+            self._add = shared.add
+        else:
+            self._objects = local = LocalObjects(job)
+            self._add = partial(local.add, importer)
         self._progress = job.progress
         self._signatures = job.signatures
         self._has_tombstones = has_tombstones
@@ -131,7 +188,7 @@ class LocalSupplier:
 
     def get_content(self, checksum: Checksum) -> None:
         """Copy a file."""
-        self._objects.add(self._importer, ObjectName(checksum, ObjectType.FILE))
+        self._add(ObjectName(checksum, ObjectType.FILE))
 
     def step(self) -> bool:
         """Let the walk go on; at its end wait for what is under way."""

@@ -113,6 +113,8 @@ class Walker:
         self._subpaths = tuple(subpaths)
         self._commit_only = commit_only
         self._rescan_all = rescan_all
+        # What this pull stores itself comes after the walk has asked for it.
+        self._has_content = self._store.has if rescan_all else self._store.is_published
         self._queue: deque[Step] = deque()
         self._waiting: dict[ObjectName, list[Step]] = {}
         self._seen: set[tuple[Checksum, str] | Checksum] = set()
@@ -138,6 +140,7 @@ class Walker:
     def hold_tree(self, commit: Checksum) -> None:
         """Do not look into the tree of a commit before `release_tree`."""
         self._held.add(commit)
+        self._has_content = self._store.has  # a delta stages what no walk has asked for
 
     def release_tree(self, commit: Checksum) -> None:
         """Look into the tree of a commit from now on."""
@@ -277,7 +280,7 @@ class Walker:
         if checksum in self.content_seen:
             return
         self.content_seen.add(checksum)
-        if not self._store.has(ObjectName(checksum, ObjectType.FILE)):
+        if not self._has_content(ObjectName(checksum, ObjectType.FILE)):
             self._supplier.get_content(checksum)
 
 

@@ -12,9 +12,14 @@ from pyostree.repo.config import RepoConfig
 
 
 class FreeSpace:
-    """Budget of blocks for one transaction; used from several threads."""
+    """Budget of blocks for one transaction; used from several threads.
+
+    A forked helper, which cannot see what the other processes take, asks the file system each time.
+    """
 
     def __init__(self, directory: Dir, config: RepoConfig) -> None:
+        self._directory = directory
+        self._pid = os.getpid()
         figures = directory.statvfs()
         self._block_bytes = figures.f_bsize
         if config.min_free_bytes is not None:
@@ -24,10 +29,14 @@ class FreeSpace:
             reserved = figures.f_frsize * figures.f_blocks * config.min_free_percent // 100
             self._rule = f"min-free-space-percent '{config.min_free_percent}%'"
         self._is_limited = reserved > 0
-        free = figures.f_bfree if os.geteuid() == 0 else figures.f_bavail
-        self._blocks = max(free - reserved // figures.f_bsize, 0)
+        self._reserved_blocks = reserved // figures.f_bsize
+        self._blocks = self._available(figures)
         self._lock = threading.Lock()
         self.is_exceeded = False
+
+    def _available(self, figures: os.statvfs_result) -> int:
+        free = figures.f_bfree if os.geteuid() == 0 else figures.f_bavail
+        return max(free - self._reserved_blocks, 0)
 
     def take(self, size_bytes: int) -> None:
         """Count content in.
@@ -39,6 +48,8 @@ class FreeSpace:
             return
         wanted = size_bytes // self._block_bytes + 1
         with self._lock:
+            if os.getpid() != self._pid:
+                self._blocks = self._available(self._directory.statvfs())
             if wanted > self._blocks:
                 self.is_exceeded = True
                 size = format_size(wanted * self._block_bytes)

@@ -6,11 +6,10 @@ or read and written again, when the two repositories store it differently.
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from typing import NamedTuple
 
-from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, doing
+from pyostree.errors import ObjectNotFoundError, doing
 from pyostree.formats.file_header import FileHeader, check_header
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import CANNOT_LINK, Dir
@@ -26,6 +25,7 @@ from pyostree.repo.store.bare_user import META_XATTR
 from pyostree.repo.store.bare_user_only import check_bare_user_only
 from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.structure import check_structure
+from pyostree.repo.verify import read_verified, verify_content
 
 
 class Imported(NamedTuple):
@@ -125,7 +125,7 @@ class Importer:
             self._store.objects.remove(tombstone, missing_ok=True)
         if self._may_link(origin):
             if not self._is_trusted and name.type is not ObjectType.TOMBSTONE_COMMIT:
-                _check_metadata(origin.store, name)
+                read_verified(origin.store, name)
             return self._place(origin, name)
         data = origin.store.read_metadata(name)
         written = self._store.write_metadata(name.type, data, expected=name.checksum)
@@ -146,7 +146,7 @@ class Importer:
         if not can_place:
             return self._rewrite(origin, checksum)
         if not self._is_trusted:
-            _check_content(origin.store, checksum)
+            check_header(verify_content(origin.store, checksum))
         return self._place(origin, ObjectName(checksum, ObjectType.FILE))
 
     def _has_own_mode(self, origin: _Origin, checksum: Checksum, header: FileHeader) -> bool:
@@ -155,8 +155,6 @@ class Importer:
         return origin.store.objects.stat(path).st_mode == header.mode
 
     def _rewrite(self, origin: _Origin, checksum: Checksum) -> Imported:
-        if self._store.has_own_content(checksum):
-            return Imported(False)
         with origin.store.open_content(checksum) as content:
             size = content.size
             if self._is_trusted:
@@ -248,20 +246,3 @@ def _copy_split_xattrs(
 ) -> None:
     assert isinstance(source, BareSplitXattrsStore)  # objects of other modes are written anew
     target.put_raw_xattrs(checksum, source.read_raw_xattrs(checksum))
-
-
-def _check_metadata(store: ObjectStore, name: ObjectName) -> None:
-    data = store.read_metadata(name)
-    actual = Checksum(hashlib.sha256(data).digest())
-    if actual != name.checksum:
-        raise ChecksumMismatchError(name.type.extension, str(name.checksum), str(actual))
-    with doing(str(name)):
-        check_structure(name.type, data)
-
-
-def _check_content(store: ObjectStore, checksum: Checksum) -> FileHeader:
-    header, actual = store.hash_content(checksum)
-    if actual != checksum:
-        raise ChecksumMismatchError("file", str(checksum), str(actual))
-    check_header(header)
-    return header

@@ -28,8 +28,8 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 _MAX_HELPERS = 7
-# One item to work on and one to begin with at once.
-_ITEMS_PER_HELPER = 2
+# One item to work on, others to begin with at once while the parent is busy itself.
+_ITEMS_PER_HELPER = 3
 _MESSAGE_BYTES = 1 << 20
 _MAX_DESCRIPTORS = 250  # the kernel's limit for one message is 253
 _TOO_MUCH = (errno.EMSGSIZE, errno.ENOBUFS, errno.ETOOMANYREFS)

@@ -6,16 +6,18 @@ the disk, refs are written last. An abort keeps the staged objects for the next 
 
 from __future__ import annotations
 
+import stat
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from pyostree.errors import OstreeError, TransactionError, doing
+from pyostree.errors import FreeSpaceError, OstreeError, TransactionError, doing
 from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import CollectionRef, Refspec, parse_refspec
 from pyostree.fs.dir import Dir
-from pyostree.fs.kernel import rename_noreplace, syncfs
+from pyostree.fs.kernel import move_dir, rename_noreplace, syncfs
 from pyostree.fs.tempfile import TEMP_PREFIX
+from pyostree.fs.xattr import read_fd_xattrs
 from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.forced_errors import is_forced
 from pyostree.repo.free_space import FreeSpace
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pyostree.repo.repo import Repo
 
 _PREFIX_DIGITS = 2
+_DEFAULT_ACL = b"system.posix_acl_default"
 
 
 class TransactionStats:
@@ -106,8 +109,10 @@ class Transaction:
             return
         if kind is None:
             self.commit()
-        else:
-            self.abort()
+            return
+        if isinstance(value, FreeSpaceError) and self._space is not None:
+            self._space.is_exceeded = True  # a helper process may have found out
+        self.abort()
 
     def begin(self) -> None:
         """Take the lock and a staging directory."""
@@ -166,7 +171,12 @@ class Transaction:
             raise TransactionError("OSTREE_REPO_TEST_ERROR_PRE_COMMIT specified")
         if repo.fsync:
             syncfs(repo.dir)
-        publish_objects(staging.directory, repo.store.objects, sync=repo.fsync)
+        publish_objects(
+            staging.directory,
+            repo.store.objects,
+            sync=repo.fsync,
+            is_own=not staging.is_reused,
+        )
         staging.delete()
         self._leave_staging()
         self._clean_tmp()
@@ -225,27 +235,32 @@ class Transaction:
             self._repo.lock.release(exclusive=False)
 
 
-def publish_objects(staging: Dir, objects: Dir, *, sync: bool) -> None:
+def publish_objects(staging: Dir, objects: Dir, *, sync: bool, is_own: bool = False) -> None:
     """Move all objects from a staging directory to ``objects/``; what exists there stays.
 
     Commits go last: whoever finds one, even after a crash, finds all that it consists of.
 
     Args:
         sync: whether the names must be on the disk when this returns.
+        is_own: this process made everything in `staging`, whose directories may serve as they are.
     """
     prefixes = [
         prefix
         for prefix in staging.list()
         if len(prefix) == _PREFIX_DIGITS and staging.is_dir(prefix, follow=False)
     ]
+    moves_whole = is_own and _makes_plain_dirs(objects)
     commits: dict[str, list[str]] = {}
     with doing("rename pending"):
         for prefix in prefixes:
-            objects.make_dir(prefix, exist_ok=True)
             with staging.open_dir(prefix) as source:
                 names = source.list()
             commits[prefix] = [name for name in names if name.endswith(".commit")]
-            _move(staging, objects, prefix, [name for name in names if name not in commits[prefix]])
+            others = [name for name in names if name not in commits[prefix]]
+            if moves_whole and not commits[prefix] and _move_whole(staging, objects, prefix, names):
+                continue
+            objects.make_dir(prefix, exist_ok=True)
+            _move(staging, objects, prefix, others)
     if sync:
         # All of them: per-object-fsync and an earlier crash leave names that are not synced yet.
         _sync_names(objects, [name for name in objects.list() if len(name) == _PREFIX_DIGITS])
@@ -254,6 +269,20 @@ def publish_objects(staging: Dir, objects: Dir, *, sync: bool) -> None:
             _move(staging, objects, prefix, names)
     if sync:
         _sync_names(objects, [prefix for prefix, names in commits.items() if names])
+
+
+def _makes_plain_dirs(objects: Dir) -> bool:
+    """Tell whether a new directory in ``objects/`` gets nothing from it that others would not."""
+    if objects.stat_self().st_mode & stat.S_ISGID:
+        return False
+    return all(name != _DEFAULT_ACL for name, _ in read_fd_xattrs(objects.fileno()))
+
+
+def _move_whole(staging: Dir, objects: Dir, prefix: str, names: list[str]) -> bool:
+    """Move ``XX/`` at once where there is none yet, as in a new repository; tell whether done."""
+    if any(name.startswith(TEMP_PREFIX) for name in names):
+        return False
+    return move_dir(staging, prefix, objects)
 
 
 def _move(staging: Dir, objects: Dir, prefix: str, names: list[str]) -> None:
