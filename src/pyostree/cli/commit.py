@@ -43,6 +43,11 @@ OPTIONS = (
     flag("bootable", help="Mark the commit as bootable and record its kernel version"),
     flag("mode-ro-executables", help="Clear the write bits of executable files"),
     flag("no-xattrs", help="Leave out extended attributes"),
+    filename(
+        "selinux-policy", metavar="PATH", help="Label files by the policy of a root file system"
+    ),
+    flag("selinux-policy-from-base", "P", help="Label by the policy of --base or the first tree"),
+    integer("selinux-labeling-epoch", metavar="EPOCH", help="1 labels /usr/etc as /etc"),
     flag("link-checkout-speedup", help="Recognise files hard linked from the repository"),
     flag("devino-canonical", "I", help="Trust such files to be unmodified"),
     flag("skip-if-unchanged", help="Commit nothing when the tree equals the parent's"),
@@ -86,6 +91,9 @@ class Args(NamedTuple):
     bootable: bool
     mode_ro_executables: bool
     no_xattrs: bool
+    selinux_policy: str | None
+    selinux_policy_from_base: bool
+    selinux_labeling_epoch: int | None
     link_checkout_speedup: bool
     devino_canonical: bool
     skip_if_unchanged: bool
@@ -155,6 +163,7 @@ def _request(args: Args, repo: Repo) -> CommitRequest:
 
 
 def _modifier(args: Args, repo: Repo) -> CommitModifier:
+    from pyostree.repo.commit_labels import CommitLabels
     from pyostree.repo.commit_modifier import make_modifier
 
     return make_modifier(
@@ -166,6 +175,12 @@ def _modifier(args: Args, repo: Repo) -> CommitModifier:
         read_only_executables=args.mode_ro_executables,
         canonical=args.canonical_permissions,
         skip_xattrs=args.no_xattrs,
+        labels=CommitLabels(
+            policy_path=args.selinux_policy,
+            from_base=args.selinux_policy_from_base,
+            epoch=args.selinux_labeling_epoch or 0,
+            can_hold=repo.stores_xattrs,
+        ),
     )
 
 

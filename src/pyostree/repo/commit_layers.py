@@ -32,11 +32,16 @@ def read_layers(repo: Repo, request: CommitRequest, ledger: Ledger) -> MutableTr
         devino = scan_hardlinks(repo)
     reader = LayerReader(repo, request, devino, ledger)
     tree = MutableTree()
+    labels = request.modifier.labels
     if request.base is not None:
         tree.take_over(repo, root_of(repo, request.base))
+        if labels.is_from_base:
+            labels.read_from_commit(repo, request.base)
     _begin_reading(request, ledger.stats.watch)
-    for given in request.trees:
+    for index, given in enumerate(request.trees):
         source = _as_source(given)
+        if index == 0 and labels.is_from_base and request.base is None:
+            labels.read_from_layer(repo, *_kind_and_value(source))
         ledger.begin_layer()
         reader.read(source, tree)
     return tree
@@ -66,6 +71,10 @@ def _begin_reading(request: CommitRequest, watch: Watch) -> None:
 
 def _as_source(given: TreeSource | MemoryTree | str) -> TreeSource | MemoryTree:
     return parse_tree_source(given) if isinstance(given, str) else given
+
+
+def _kind_and_value(source: TreeSource | MemoryTree) -> tuple[str, str]:
+    return ("memory", "") if isinstance(source, MemoryTree) else source
 
 
 class LayerReader(NamedTuple):

@@ -9,7 +9,7 @@ from pyostree.repo.repo import Repo
 from pyostree.repo.text_file import read_text_file
 
 
-def make_modifier(  # noqa: PLR0913  # the options of a command, all by keyword
+def make_modifier(
     repo: Repo,
     *,
     statoverride_path: str | None = None,

@@ -109,6 +109,7 @@ class RepoSource:
         if wanted is None:
             return None
         xattrs = () if self._modifier.skip_xattrs else meta.xattrs
+        xattrs = self._modifier.labels.relabel(path, wanted.mode, xattrs)
         return self._ledger.put_dirmeta(Dirmeta(*wanted, xattrs))
 
     # -- files, in several threads -------------------------------------------------------
@@ -131,6 +132,7 @@ class RepoSource:
         if wanted is None:
             return None
         xattrs = () if self._modifier.skip_xattrs else header.xattrs
+        xattrs = self._modifier.labels.relabel(lead + name, wanted.mode, xattrs)
         changed = FileHeader(*wanted, header.target, xattrs)
         if changed == header and store.has_own_content(checksum):
             return _Taken(node, name, checksum, size, False, header.target)

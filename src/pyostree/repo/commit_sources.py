@@ -77,7 +77,7 @@ class DirectorySource:
         wanted = self._wanted(source, "/")
         if wanted is None:
             return
-        tree.meta = self._put_meta(source, wanted)
+        tree.meta = self._put_meta(source, "/", wanted)
         entries, stack = self._scan(source, tree, "/")
         yield entries
         while stack:
@@ -87,7 +87,7 @@ class DirectorySource:
             if wanted is None:
                 continue
             node = pending.parent_node.ensure_dir(pending.name)
-            node.meta = self._put_meta(directory, wanted)
+            node.meta = self._put_meta(directory, pending.path, wanted)
             entries, below = self._scan(directory, node, pending.path)
             stack.extend(below)
             yield entries
@@ -102,8 +102,9 @@ class DirectorySource:
         found = Ownership(status.st_uid, status.st_gid, status.st_mode)
         return self._modifier.apply(path, found)
 
-    def _put_meta(self, directory: Dir, wanted: Ownership) -> Checksum:
+    def _put_meta(self, directory: Dir, path: str, wanted: Ownership) -> Checksum:
         xattrs = () if self._skip_xattrs else read_fd_xattrs(directory.fileno())
+        xattrs = self._modifier.labels.relabel(path, wanted.mode, xattrs)
         return self._ledger.put_dirmeta(Dirmeta(*wanted, xattrs))
 
     def _scan(self, directory: Dir, node: MutableTree, path: str) -> tuple[Entries, list[_Pending]]:

@@ -82,6 +82,7 @@ class Ingester:
         self._repo = repo
         self._store = repo.store
         self._modifier = modifier
+        self._labels = modifier.labels
         self._devino = devino
         self._devino_canonical = devino_canonical
         self._consume = consume
@@ -138,14 +139,19 @@ class Ingester:
             wanted = self._modifier.apply(path, found)
             if wanted is None:
                 return None
-            if cached is not None and wanted == found and not self._skip_xattrs:
+            is_unmodified = wanted == found and not self._skip_xattrs
+            if cached is not None and is_unmodified and not self._labels.is_active:
                 return Ingested(name, cached, size, Outcome.CACHE_HIT)
             if self._skip_xattrs:
                 xattrs = ()
             elif xattrs is None:
                 xattrs = file.xattrs()
-            header = FileHeader(*wanted, "", xattrs)
-            if self._may_adopt(status.st_dev, is_unmodified=wanted == found):
+            labelled = self._labels.relabel(path, wanted.mode, xattrs)
+            is_unmodified = is_unmodified and labelled == xattrs
+            if cached is not None and is_unmodified:
+                return Ingested(name, cached, size, Outcome.CACHE_HIT)
+            header = FileHeader(*wanted, "", labelled)
+            if self._may_adopt(status.st_dev, is_unmodified=is_unmodified):
                 source = Adoptable(file, directory, name, size, status.st_mtime_ns)
                 return self._adopt(source, header)
             return self._store_file(name, file, header, size)
@@ -215,10 +221,12 @@ class Ingester:
         wanted = self._modifier.apply(path, found)
         if wanted is None:
             return None
-        if cached is not None and wanted == found and not self._skip_xattrs:
-            return Ingested(name, cached, 0, Outcome.CACHE_HIT)
         xattrs = () if self._skip_xattrs else read_path_xattrs(directory, name)
-        header = FileHeader(*wanted, directory.read_link(name), xattrs)
+        labelled = self._labels.relabel(path, wanted.mode, xattrs)
+        is_unmodified = wanted == found and not self._skip_xattrs and labelled == xattrs
+        if cached is not None and is_unmodified:
+            return Ingested(name, cached, 0, Outcome.CACHE_HIT)
+        header = FileHeader(*wanted, directory.read_link(name), labelled)
         checksum = _hash(header, b"")
         is_new = self._store.put_content(checksum, header, b"")
         return Ingested(name, checksum, 0, _outcome(is_new=is_new), header.target)

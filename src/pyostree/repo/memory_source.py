@@ -105,6 +105,7 @@ class MemorySource:
         node = above.ensure_dir(name) if name else above
         if meta is not None or node.meta is None:  # else a lower layer knows better
             xattrs = () if self._skip_xattrs else given.xattrs
+            xattrs = self._modifier.labels.relabel(path, wanted.mode, xattrs)
             node.meta = self._ledger.put_dirmeta(Dirmeta(*wanted, xattrs))
         return node
 
@@ -114,7 +115,9 @@ class MemorySource:
         wanted = self._modifier.apply(path, Ownership(given.uid, given.gid, given.mode))
         if wanted is None:
             return None
-        header = FileHeader(*wanted, given.target, () if self._skip_xattrs else given.xattrs)
+        xattrs = () if self._skip_xattrs else given.xattrs
+        xattrs = self._modifier.labels.relabel(path, wanted.mode, xattrs)
+        header = FileHeader(*wanted, given.target, xattrs)
         content = leaf.content
         if isinstance(content, bytes | memoryview | os.PathLike):
             return _Job(node, path, name, header, content)

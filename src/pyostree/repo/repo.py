@@ -216,6 +216,13 @@ class Repo:
         """How content objects are stored."""
         return self.config.mode
 
+    @property
+    def stores_xattrs(self) -> bool:
+        """Whether content objects keep the xattrs that a commit gives them."""
+        if self.mode is RepoMode.BARE:
+            return not self.config.disable_xattrs
+        return self.mode is not RepoMode.BARE_USER_ONLY
+
     def check_writable(self) -> None:
         """Raise `PermissionError` when the repository may not be written to."""
         if not self.writable:
