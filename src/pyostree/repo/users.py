@@ -2,99 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pyostree.errors import OstreeError
-from pyostree.formats.commit import Commit
-from pyostree.formats.dirtree import Dirtree
+from pyostree.formats.links import TreeLinks
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.repo.repo import Repo
-
-_Node = tuple[Checksum, ObjectType]
+from pyostree.repo.traverse import load_tree_links
 
 
 class ObjectUsers:
-    """For each object the dirtrees and commits that name it.
+    """Finds the dirtrees that name an object, and the commits above them.
 
-    Directories that cannot be read any more count as empty. Built once; later deletions do not
-    change the answers.
+    Only how dirtrees hang together is remembered, from the first question on. Who names a file is
+    looked up by reading them again: there are too many files to note that of all. Directories that
+    cannot be read count as empty. Sets of commits are integers with a bit for each.
+
+    Args:
+        roots: for each commit the dirtree and dirmeta of its root.
     """
 
-    def __init__(self, repo: Repo, commits: Mapping[Checksum, Commit]) -> None:
+    def __init__(self, repo: Repo, roots: Mapping[Checksum, tuple[Checksum, Checksum]]) -> None:
         self._repo = repo
-        self._parents: dict[_Node, set[_Node]] = {}
-        self._order = {checksum: index for index, checksum in enumerate(commits)}
-        self._found: dict[_Node, frozenset[Checksum]] = {}
-        self._entered: set[_Node] = set()
-        seen: set[Checksum] = set()
-        for checksum, commit in commits.items():
-            owner = (checksum, ObjectType.COMMIT)
-            self._add(commit.root_meta, ObjectType.DIRMETA, owner)
-            self._add(commit.root_tree, ObjectType.DIRTREE, owner)
-            self._add_tree(commit.root_tree, seen)
+        self._commits = list(roots)
+        self._roots = roots
+        self._parents: dict[Checksum, list[Checksum]] | None = None
+        self._bits: dict[Checksum, int] = {}
+        self._above_known: dict[Checksum, int] = {}
 
-    def _add(self, checksum: Checksum, kind: ObjectType, owner: _Node) -> None:
-        self._parents.setdefault((checksum, kind), set()).add(owner)
+    def commits_using(self, names: Sequence[ObjectName]) -> list[list[Checksum]]:
+        """Return the commits that need each of the objects, in the order in which they came."""
+        if self._parents is None:
+            self._parents = self._find_parents()
+        owners = self._find_owners(names)
+        return [
+            [name.checksum]
+            if name.type is ObjectType.COMMIT
+            else self._list(self._users(name, owners))
+            for name in names
+        ]
 
-    def _add_tree(self, root: Checksum, seen: set[Checksum]) -> None:
-        stack = [root]
+    def _find_parents(self) -> dict[Checksum, list[Checksum]]:
+        """Return the dirtrees, each with those that have it as a subdirectory."""
+        for index, checksum in enumerate(self._commits):
+            tree, _ = self._roots[checksum]
+            self._bits[tree] = self._bits.get(tree, 0) | 1 << index
+        parents: dict[Checksum, list[Checksum]] = {tree: [] for tree in self._bits}
+        stack = list(parents)
         while stack:
-            checksum = stack.pop()
-            if checksum in seen:
-                continue
-            seen.add(checksum)
-            tree = self._read(checksum)
-            owner = (checksum, ObjectType.DIRTREE)
-            for _, file in tree.files:
-                self._add(file, ObjectType.FILE, owner)
-            for _, content, meta in tree.dirs:
-                self._add(meta, ObjectType.DIRMETA, owner)
-                self._add(content, ObjectType.DIRTREE, owner)
-                stack.append(content)
+            owner = stack.pop()
+            for raw in set(self._read(owner).dirtrees):
+                tree = Checksum(raw)
+                if tree not in parents:
+                    parents[tree] = []
+                    stack.append(tree)
+                parents[tree].append(owner)
+        return parents
 
-    def _read(self, checksum: Checksum) -> Dirtree:
+    def _read(self, tree: Checksum) -> TreeLinks:
         try:
-            return self._repo.load_dirtree(checksum)
+            return load_tree_links(self._repo, tree)
         except (OstreeError, OSError):
-            return Dirtree()
+            return TreeLinks([], [], [])
 
-    def commits_using(self, name: ObjectName) -> list[Checksum]:
-        """Return the commits that need an object, in the order in which they were given."""
-        if name.type is ObjectType.COMMIT:
-            return [name.checksum]
-        found = self._look_up((name.checksum, name.type))
-        return sorted(found, key=self._order.__getitem__)
+    def _find_owners(self, names: Iterable[ObjectName]) -> dict[ObjectName, list[Checksum]]:
+        """Return which dirtrees name the files and dirmetas among `names`."""
+        wanted: dict[ObjectType, set[bytes]] = {ObjectType.FILE: set(), ObjectType.DIRMETA: set()}
+        for name in names:
+            if name.type in wanted:
+                wanted[name.type].add(name.checksum)
+        found: dict[ObjectName, list[Checksum]] = {}
+        if not any(wanted.values()):
+            return found
+        assert self._parents is not None
+        for tree in self._parents:
+            links = self._read(tree)
+            for kind, digests in (
+                (ObjectType.FILE, links.files),
+                (ObjectType.DIRMETA, links.dirmetas),
+            ):
+                for raw in wanted[kind].intersection(digests):
+                    found.setdefault(ObjectName(Checksum(raw), kind), []).append(tree)
+        return found
 
-    def _look_up(self, wanted: _Node) -> frozenset[Checksum]:
-        """Collect the commits above a node, remembering them for all nodes on the way."""
-        stack = [wanted]
+    def _users(self, name: ObjectName, owners: dict[ObjectName, list[Checksum]]) -> int:
+        if name.type is ObjectType.DIRTREE:
+            return self._above(name.checksum)
+        bits = 0
+        for tree in owners.get(name, ()):
+            bits |= self._above(tree)
+        if name.type is ObjectType.DIRMETA:
+            for index, checksum in enumerate(self._commits):
+                if self._roots[checksum][1] == name.checksum:
+                    bits |= 1 << index
+        return bits
+
+    def _above(self, tree: Checksum) -> int:
+        """Return the commits above a dirtree; files of one directory ask for the same."""
+        known = self._above_known.get(tree)
+        if known is not None:
+            return known
+        assert self._parents is not None
+        bits = 0
+        seen = {tree}  # a forged tree can contain itself
+        stack = [tree]
         while stack:
-            node = stack[-1]
-            if node in self._found:
-                stack.pop()
-                continue
-            owners = self._parents.get(node, ())
-            open_owners = [
-                owner
-                for owner in owners
-                if owner[1] is not ObjectType.COMMIT
-                and owner not in self._found
-                and owner not in self._entered  # a forged tree can contain itself
-            ]
-            self._entered.add(node)
-            if open_owners:
-                stack.extend(open_owners)
-                continue
-            self._found[node] = self._union(owners)
-            stack.pop()
-        return self._found[wanted]
+            current = stack.pop()
+            bits |= self._bits.get(current, 0)
+            for owner in self._parents.get(current, ()):
+                if owner not in seen:
+                    seen.add(owner)
+                    stack.append(owner)
+        self._above_known[tree] = bits
+        return bits
 
-    def _union(self, owners: Iterable[_Node]) -> frozenset[Checksum]:
-        sets = []
-        for owner in owners:
-            if owner[1] is ObjectType.COMMIT:
-                sets.append(frozenset((owner[0],)))
-            else:
-                sets.append(self._found.get(owner, frozenset()))
-        # Objects of one directory share a set.
-        return sets[0] if len(sets) == 1 else frozenset().union(*sets)
+    def _list(self, bits: int) -> list[Checksum]:
+        return [self._commits[index] for index in _set_bits(bits)]
+
+
+def _set_bits(bits: int) -> Iterator[int]:
+    for index, digit in enumerate(reversed(f"{bits:b}")):
+        if digit == "1":
+            yield index
