@@ -32,7 +32,11 @@ OPTIONS = (
     flag("no-bindings", help="Do not record the branch in the commit"),
     texts("bind-ref", metavar="BRANCH", help="Record another branch in the commit"),
     text("base", metavar="REV", help="Start from the tree of this commit, unmodified"),
-    texts("tree", metavar="dir=PATH or ref=REV", help="Overlay this tree; may be repeated"),
+    texts(
+        "tree",
+        metavar="dir=PATH or tar=FILE or ref=REV",
+        help="Overlay this tree; may be repeated",
+    ),
     texts("add-metadata-string", metavar="KEY=VALUE", help="Add a string to the metadata"),
     texts("add-metadata", metavar="KEY=VALUE", help="Add a value in GVariant text format"),
     texts("keep-metadata", metavar="KEY", help="Copy a key from the parent's metadata"),
@@ -50,6 +54,8 @@ OPTIONS = (
     integer("selinux-labeling-epoch", metavar="EPOCH", help="1 labels /usr/etc as /etc"),
     flag("link-checkout-speedup", help="Recognise files hard linked from the repository"),
     flag("devino-canonical", "I", help="Trust such files to be unmodified"),
+    flag("tar-autocreate-parents", help="Make directories that an archive lacks"),
+    text("tar-pathname-filter", metavar="REGEX,REPLACEMENT", help="Rename members of archives"),
     flag("skip-if-unchanged", help="Commit nothing when the tree equals the parent's"),
     filename("statoverride", metavar="PATH", help="File of mode changes to make"),
     filename("skip-list", metavar="PATH", help="File of paths to leave out"),
@@ -96,6 +102,8 @@ class Args(NamedTuple):
     selinux_labeling_epoch: int | None
     link_checkout_speedup: bool
     devino_canonical: bool
+    tar_autocreate_parents: bool
+    tar_pathname_filter: str | None
     skip_if_unchanged: bool
     statoverride: str | None
     skip_list: str | None
@@ -158,6 +166,8 @@ def _request(args: Args, repo: Repo) -> CommitRequest:
         devino_canonical=args.devino_canonical,
         consume=args.consume,
         generate_sizes=args.generate_sizes,
+        tar_autocreate_parents=args.tar_autocreate_parents,
+        tar_pathname_filter=args.tar_pathname_filter,
         signers=_signers(args),
     )
 

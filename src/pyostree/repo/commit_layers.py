@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyostree.errors import OstreeError, UnsupportedError
+from pyostree.errors import OstreeError
 from pyostree.fs.dir import Dir
 from pyostree.progress import Phase, Watch
 from pyostree.repo.commit_ledger import Ledger
@@ -100,9 +100,21 @@ class LayerReader(NamedTuple):
                     self.repo, self.request.modifier, self.ledger, is_verbatim=is_verbatim
                 ).read(root, tree)
             case "tar":
-                raise UnsupportedError("tar archives cannot be committed by this version yet")
+                self._read_archive(source.value, tree)
             case _:
                 raise OstreeError(f"Invalid tree type specification '{source.kind}'")
+
+    def _read_archive(self, path: str, tree: MutableTree) -> None:
+        from pyostree.repo.tar_import import TarSource  # what only archives need is not small
+
+        request = self.request
+        TarSource(
+            self.repo,
+            request.modifier,
+            self.ledger,
+            autocreate_parents=request.tar_autocreate_parents,
+            pathname_filter=request.tar_pathname_filter,
+        ).read(path, tree)
 
     def _read_directory(self, path: str, tree: MutableTree) -> None:
         request = self.request

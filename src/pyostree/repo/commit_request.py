@@ -64,6 +64,8 @@ class CommitRequest(NamedTuple):
         devino_canonical: trust such links even where the modifier would change something.
         consume: delete what was read from directories.
         generate_sizes: list the sizes of objects in the commit; only archive repositories do.
+        tar_autocreate_parents: make the directories that members of archives need, and a root.
+        tar_pathname_filter: ``REGEX,REPLACEMENT`` for the names of such members.
         signers: sign the new commit, one after the other.
     """
 
@@ -91,6 +93,8 @@ class CommitRequest(NamedTuple):
     devino_canonical: bool = False
     consume: bool = False
     generate_sizes: bool = False
+    tar_autocreate_parents: bool = False
+    tar_pathname_filter: str | None = None
     signers: tuple[Signer, ...] = ()
 
     @property

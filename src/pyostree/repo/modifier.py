@@ -57,6 +57,7 @@ class CommitModifier:
 
     Attributes:
         skip_xattrs: leave out all xattrs that files have.
+        skip_archived_xattrs: the same for archives, where canonical permissions do not count.
         labels: security labels for what is committed, also beside `skip_xattrs`.
         is_active: False when nothing would change, so that trees may be taken by reference.
     """
@@ -87,6 +88,7 @@ class CommitModifier:
         canonical = canonical or canonical_by_mode
         self._canonical = canonical
         self.skip_xattrs = skip_xattrs or canonical
+        self.skip_archived_xattrs = skip_xattrs or canonical_by_mode
         self._has_filter = bool(
             owner_uid is not None
             or owner_gid is not None
