@@ -1,24 +1,17 @@
 """Commit a directory and read a file back: ``commit_and_read.py REPO DIRECTORY PATH``."""
 
+import shutil
 import sys
 
-from pyostree import CommitModifier, CommitRequest, CommitTree, Repo, TreeSource, commit
+from pyostree import Repo
 
 
 def main() -> None:
     repo_path, directory, path = sys.argv[1:]
     with Repo.create(repo_path) as repo:
-        request = CommitRequest(
-            branch="example",
-            trees=(TreeSource("dir", directory),),
-            modifier=CommitModifier(),
-            subject="made by an example",
-        )
-        made = commit(repo, request)
-        entry = CommitTree(repo, made.checksum).look_up_content(path)
-        with repo.store.open_content(entry.checksum) as content:
-            for chunk in content.chunks():
-                sys.stdout.buffer.write(chunk)
+        made = repo.commit(directory, "example", subject="made by an example")
+        with repo.view(made.checksum).open(path) as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
 
 
 if __name__ == "__main__":

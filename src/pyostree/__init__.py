@@ -9,53 +9,172 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyostree.errors import OstreeError
-    from pyostree.formats.objects import Checksum, ObjectName, ObjectType
-    from pyostree.repo.checkout import checkout
+    from pyostree.api.commits import HistoryEntry, Layer, MetadataValue
+    from pyostree.api.repo import Repo
+    from pyostree.api.report import FsckReport
+    from pyostree.api.view import CommitView, DirectoryEntry, Entry, FileEntry, SymlinkEntry
+    from pyostree.errors import (
+        AmbiguousRevError,
+        CancelledError,
+        ChecksumMismatchError,
+        ConfigError,
+        ConflictError,
+        CorruptObjectError,
+        DeploymentError,
+        FetchError,
+        FetchNotFoundError,
+        FormatError,
+        FreeSpaceError,
+        InvalidNameError,
+        NotADirectoryInTreeError,
+        NotFoundError,
+        ObjectNotFoundError,
+        OstreeError,
+        PathNotFoundError,
+        RefNotFoundError,
+        RemoteNotFoundError,
+        TransactionError,
+        UnsupportedError,
+        VerificationError,
+    )
+    from pyostree.formats.commit import Commit
+    from pyostree.formats.gvariant import Variant
+    from pyostree.formats.objects import Checksum
+    from pyostree.formats.xattrs import Xattrs
+    from pyostree.progress import Cancel, Phase, Progress, ProgressCallback
     from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
-    from pyostree.repo.commit import CommitRequest, CommitResult, TreeSource, commit
+    from pyostree.repo.commit import CommitResult
+    from pyostree.repo.commit_request import TreeSource
+    from pyostree.repo.diff import Diff, DiffOptions
+    from pyostree.repo.fsck import FsckOptions
+    from pyostree.repo.memory_tree import Content, MemoryTree
     from pyostree.repo.modes import RepoMode
-    from pyostree.repo.modifier import CommitModifier
-    from pyostree.repo.repo import Repo
-    from pyostree.repo.tree import CommitTree
+    from pyostree.repo.modifier import CommitModifier, StatOverride, UnmatchedPathsError
+    from pyostree.repo.mutable_tree import EmptyTreeError
+    from pyostree.repo.prune import PruneOptions, PruneResult
+    from pyostree.repo.transaction import TransactionStats
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AmbiguousRevError",
+    "Cancel",
+    "CancelledError",
     "CheckoutOptions",
     "Checksum",
+    "ChecksumMismatchError",
+    "Commit",
     "CommitModifier",
-    "CommitRequest",
     "CommitResult",
-    "CommitTree",
-    "ObjectName",
-    "ObjectType",
+    "CommitView",
+    "ConfigError",
+    "ConflictError",
+    "Content",
+    "CorruptObjectError",
+    "DeploymentError",
+    "Diff",
+    "DiffOptions",
+    "DirectoryEntry",
+    "EmptyTreeError",
+    "Entry",
+    "FetchError",
+    "FetchNotFoundError",
+    "FileEntry",
+    "FormatError",
+    "FreeSpaceError",
+    "FsckOptions",
+    "FsckReport",
+    "HistoryEntry",
+    "InvalidNameError",
+    "Layer",
+    "MemoryTree",
+    "MetadataValue",
+    "NotADirectoryInTreeError",
+    "NotFoundError",
+    "ObjectNotFoundError",
     "OstreeError",
     "Overwrite",
+    "PathNotFoundError",
+    "Phase",
+    "Progress",
+    "ProgressCallback",
+    "PruneOptions",
+    "PruneResult",
+    "RefNotFoundError",
+    "RemoteNotFoundError",
     "Repo",
     "RepoMode",
+    "StatOverride",
+    "SymlinkEntry",
+    "TransactionError",
+    "TransactionStats",
     "TreeSource",
+    "UnmatchedPathsError",
+    "UnsupportedError",
+    "Variant",
+    "VerificationError",
+    "Xattrs",
     "__version__",
-    "checkout",
-    "commit",
 ]
 
 _HOMES = {
-    "Checksum": "formats.objects",
+    "AmbiguousRevError": "errors",
+    "Cancel": "progress",
+    "CancelledError": "errors",
     "CheckoutOptions": "repo.checkout_options",
+    "Checksum": "formats.objects",
+    "ChecksumMismatchError": "errors",
+    "Commit": "formats.commit",
     "CommitModifier": "repo.modifier",
-    "CommitRequest": "repo.commit",
     "CommitResult": "repo.commit",
-    "CommitTree": "repo.tree",
-    "ObjectName": "formats.objects",
-    "ObjectType": "formats.objects",
+    "CommitView": "api.view",
+    "ConfigError": "errors",
+    "ConflictError": "errors",
+    "Content": "repo.memory_tree",
+    "CorruptObjectError": "errors",
+    "DeploymentError": "errors",
+    "Diff": "repo.diff",
+    "DiffOptions": "repo.diff",
+    "DirectoryEntry": "api.view",
+    "EmptyTreeError": "repo.mutable_tree",
+    "Entry": "api.view",
+    "FetchError": "errors",
+    "FetchNotFoundError": "errors",
+    "FileEntry": "api.view",
+    "FormatError": "errors",
+    "FreeSpaceError": "errors",
+    "FsckOptions": "repo.fsck",
+    "FsckReport": "api.report",
+    "HistoryEntry": "api.commits",
+    "InvalidNameError": "errors",
+    "Layer": "api.commits",
+    "MemoryTree": "repo.memory_tree",
+    "MetadataValue": "api.commits",
+    "NotADirectoryInTreeError": "errors",
+    "NotFoundError": "errors",
+    "ObjectNotFoundError": "errors",
     "OstreeError": "errors",
     "Overwrite": "repo.checkout_options",
-    "Repo": "repo.repo",
+    "PathNotFoundError": "errors",
+    "Phase": "progress",
+    "Progress": "progress",
+    "ProgressCallback": "progress",
+    "PruneOptions": "repo.prune",
+    "PruneResult": "repo.prune",
+    "RefNotFoundError": "errors",
+    "RemoteNotFoundError": "errors",
+    "Repo": "api.repo",
     "RepoMode": "repo.modes",
-    "TreeSource": "repo.commit",
-    "checkout": "repo.checkout",
-    "commit": "repo.commit",
+    "StatOverride": "repo.modifier",
+    "SymlinkEntry": "api.view",
+    "TransactionError": "errors",
+    "TransactionStats": "repo.transaction",
+    "TreeSource": "repo.commit_request",
+    "UnmatchedPathsError": "repo.modifier",
+    "UnsupportedError": "errors",
+    "Variant": "formats.gvariant",
+    "VerificationError": "errors",
+    "Xattrs": "formats.xattrs",
 }
 
 

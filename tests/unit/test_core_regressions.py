@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyostree import CommitModifier, CommitRequest, Repo, RepoMode, TreeSource, checkout, commit
+from pyostree import CommitModifier, Repo, RepoMode, TreeSource
 from pyostree.errors import FormatError, InvalidNameError, NotFoundError, OstreeError
 from pyostree.formats.commit import Commit, encode_commit
 from pyostree.formats.gvariant import Variant
@@ -15,7 +15,9 @@ from pyostree.formats.objects import ObjectType
 from pyostree.formats.refspec import Refspec
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
+from pyostree.repo.checkout import checkout
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
+from pyostree.repo.commit import CommitRequest, commit
 from pyostree.repo.fsck import FsckOptions
 from pyostree.repo.modifier import parse_statoverride
 from pyostree.repo.store.records import Adoptable

@@ -60,7 +60,8 @@ class Repo(core.Repo):
     ) -> CommitResult:
         """Commit a tree, and let `branch` point to the commit.
 
-        After an error, and when cancelled, refs and objects are as they were.
+        After an error, and when cancelled, no ref has changed and no new commit is visible;
+        files that were stored already speed up the next attempt, or go with `prune`.
 
         Args:
             tree: the path of a directory, a `MemoryTree`, or a `TreeSource` (a revision, a tar
@@ -69,7 +70,8 @@ class Repo(core.Repo):
             metadata: text, bool, bytes or `Variant` by key; ``version`` is shown by most tools.
             detached_metadata: kept beside the commit, so that it may be changed later.
             parent: another parent than the branch's commit; ``none`` for no parent.
-            modifier: what to change on the way: owners, permissions, paths to leave out.
+            modifier: what to change on the way: owners, permissions, paths to leave out. By
+                default nothing, but what a repository of mode bare-user-only cannot hold.
             timestamp: seconds since 1970 UTC; None for now.
             bootable: mark the commit as bootable; it must hold one kernel.
             bind_refs: more refs that the commit is made for, beside `branch`.

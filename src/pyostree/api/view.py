@@ -84,8 +84,8 @@ Entry = DirectoryEntry | FileEntry | SymlinkEntry
 class CommitView:
     """The tree of one commit; nothing of it is read before it is asked for.
 
-    Paths are absolute from the root of the commit; a leading slash may be missing. ``.`` and
-    ``..`` mean nothing in them.
+    Paths are absolute from the root of the commit; a leading slash may be missing, one at the end
+    is ignored. ``.`` and ``..`` mean nothing in them.
 
     Attributes:
         checksum: of the commit.
@@ -107,14 +107,14 @@ class CommitView:
             PathNotFoundError: nothing is there.
             NotADirectoryInTreeError: the path leads through a file or symbolic link.
         """
-        return self._describe(self._tree.look_up(path))
+        return self._describe(self._look_up(path))
 
     def exists(self, path: str) -> bool:
         """Tell whether anything is at `path`; symbolic links are not followed."""
         from pyostree.errors import NotADirectoryInTreeError, PathNotFoundError
 
         try:
-            self._tree.look_up(path)
+            self._look_up(path)
         except (NotADirectoryInTreeError, PathNotFoundError):
             return False
         return True
@@ -125,7 +125,7 @@ class CommitView:
         Raises:
             OstreeError: there is no directory at `path`; see `entry`.
         """
-        directory = self._tree.look_up(path)
+        directory = self._look_up(path)
         if isinstance(directory, TreeFile):
             raise OstreeError(f"Not a directory: {directory.path}")
         return map(self._describe, self._tree.children(directory))
@@ -135,7 +135,7 @@ class CommitView:
 
         Trees of any depth and size are walked in little memory.
         """
-        for found in self._tree.walk(self._tree.look_up(path)):
+        for found in self._tree.walk(self._look_up(path)):
             watch.advance()
             yield self._describe(found)
 
@@ -161,6 +161,9 @@ class CommitView:
     def read_text(self, path: str, encoding: str = "utf-8") -> str:
         """Return the content of the file at `path` as text (see `open`)."""
         return self.read_bytes(path).decode(encoding)
+
+    def _look_up(self, path: str) -> TreeEntry:
+        return self._tree.look_up(path.rstrip("/") or "/")
 
     def _describe(self, found: TreeEntry) -> Entry:
         if isinstance(found, TreeDir):

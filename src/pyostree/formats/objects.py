@@ -28,6 +28,9 @@ class Checksum(bytes):
     def __str__(self) -> str:
         return self.hex()
 
+    def __repr__(self) -> str:
+        return f"Checksum({self.hex()})"
+
 
 class ObjectType(enum.IntEnum):
     """Kinds of objects, with the numbers that appear on the wire."""
