@@ -30,6 +30,10 @@ OPTIONS = (
     flag("force-copy", "C", help="Never hard link"),
     flag("bareuseronly-dirs", "M", help="Clear directory mode bits outside 0775"),
     filename("skip-list", metavar="FILE", help="File of paths to leave out"),
+    filename(
+        "selinux-policy", metavar="PATH", help="Label files by the policy of a root directory"
+    ),
+    text("selinux-prefix", metavar="PREFIX", help="Label files as if they were below PREFIX"),
     positionals("arguments"),
 )
 
@@ -52,6 +56,8 @@ class Args(NamedTuple):
     force_copy: bool
     bareuseronly_dirs: bool
     skip_list: str | None
+    selinux_policy: str | None
+    selinux_prefix: str | None
     arguments: tuple[str, ...]
 
 
@@ -74,6 +80,8 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         force_copy=args.force_copy,
         limit_dir_modes=args.bareuseronly_dirs,
         skip_list_path=args.skip_list,
+        selinux_policy_path=args.selinux_policy,
+        selinux_prefix=args.selinux_prefix,
     )
     if not args.arguments:
         raise UsageError("COMMIT must be specified")

@@ -15,7 +15,7 @@ from pyostree.formats.dirmeta import Dirmeta
 from pyostree.formats.dirtree import DirEntry, Dirtree, FileEntry
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
-from pyostree.fs.xattr import set_fd_xattrs
+from pyostree.fs.xattr import Xattrs, set_fd_xattrs
 from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.checkout_files import FileWriter
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
@@ -59,6 +59,8 @@ def checkout(  # noqa: PLR0913  # what, where to and how
     if repo.mode is RepoMode.BARE_USER_ONLY:
         options = options._replace(user_mode=True)
     target = CommitTree(repo, commit).look_up(subpath)
+    if options.labels is not None:
+        options = options._replace(labels=options.labels.below(target))
     writer = FileWriter(repo, options)
     if isinstance(target, TreeFile):
         _checkout_file(writer, parent, name, (target.path.rpartition("/")[2], target.checksum))
@@ -108,12 +110,14 @@ class _Batch(NamedTuple):
     files: list[tuple[_Directory, FileEntry]]
 
 
-def _pack_batch(batch: _Batch) -> tuple[list[tuple[str, list[FileEntry]]], list[int]]:
+def _pack_batch(batch: _Batch) -> tuple[list[tuple[str, str, list[FileEntry]]], list[int]]:
     """Return the files of a batch by directory, and the directories' descriptors."""
     places: dict[_Directory, list[FileEntry]] = {}
     for directory, entry in batch.files:
         places.setdefault(directory, []).append(entry)
-    packed = [(directory.handle.label, files) for directory, files in places.items()]
+    packed = [
+        (directory.handle.label, directory.path, files) for directory, files in places.items()
+    ]
     return packed, [directory.handle.fileno() for directory in places]
 
 
@@ -153,15 +157,15 @@ class _Walk:
     def _write_batch(self, batch: _Batch) -> _Batch:
         write = self._writer.write
         for directory, entry in batch.files:
-            write(directory.handle, entry)
+            write(directory.handle, entry, directory.path)
         return batch
 
-    def _write_packed(self, packed: list[tuple[str, list[FileEntry]]], fds: list[int]) -> None:
-        handles = [Dir(fd, label) for fd, (label, _) in zip(fds, packed, strict=True)]
-        for handle, (_, files) in zip(handles, packed, strict=True):
+    def _write_packed(self, packed: list[tuple[str, str, list[FileEntry]]], fds: list[int]) -> None:
+        handles = [Dir(fd, label) for fd, (label, _, _) in zip(fds, packed, strict=True)]
+        for handle, (_, path, files) in zip(handles, packed, strict=True):
             with handle:
                 for entry in files:
-                    self._writer.write(handle, entry)
+                    self._writer.write(handle, entry, path)
 
     def _done(self, directory: _Directory | None) -> None:
         """Count one part of a directory as finished, and finish those that are complete."""
@@ -233,12 +237,17 @@ class _Walk:
         handle = parent.open_dir(name, follow=above is None) if name != "." else parent.duplicate()
         if self._options.require_hardlinks:
             self._check_device(handle)
-        if is_new and not self._options.user_mode and meta.xattrs:
-            with doing(f"Processing dirmeta {meta_checksum}"):
-                set_fd_xattrs(handle.fileno(), meta.xattrs)
         path = "/" if above is None else f"{above.path}{name}/"
+        if is_new and not self._options.user_mode:
+            xattrs = self._dir_xattrs(path, meta)
+            with doing(f"Processing dirmeta {meta_checksum}"):
+                set_fd_xattrs(handle.fileno(), xattrs)
         directory = _Directory(handle, path, above, tree=tree, meta=meta, is_new=is_new)
         return directory, content
+
+    def _dir_xattrs(self, path: str, meta: Dirmeta) -> Xattrs:
+        labels = self._options.labels
+        return meta.xattrs if labels is None else labels.relabel(path, meta.mode, meta.xattrs)
 
     def _check_no_loop(self, above: _Directory | None, tree: Checksum) -> None:
         # Hashes rule it out, but a forged store could make a checkout fill the disk.

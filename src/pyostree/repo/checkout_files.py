@@ -58,8 +58,11 @@ class FileWriter:
         is_linkable = self._is_linkable(self._repo.mode, is_symlink=False)
         return is_linkable and not self._options.force_copy
 
-    def write(self, directory: Dir, entry: FileEntry) -> None:
+    def write(self, directory: Dir, entry: FileEntry, place: str = "/") -> None:
         """Put one file or symlink into `directory`.
+
+        Args:
+            place: path of the directory in the checkout, with a slash at both ends.
 
         Raises:
             OSError: there is something of the name and the options say to refuse that.
@@ -71,11 +74,11 @@ class FileWriter:
                 self._write_device(directory, name.removeprefix(_PASSTHROUGH_WHITEOUT), header)
                 return
         if self._always_copies:
-            self._copy(directory, name, checksum)
+            self._copy(directory, name, checksum, place)
             return
         facts = self._store.stat_content(checksum)
         if self._must_copy(facts) or not self._link(directory, name, checksum, facts):
-            self._copy(directory, name, checksum)
+            self._copy(directory, name, checksum, place)
 
     def apply_whiteout(self, directory: Dir, entry: FileEntry) -> bool:
         """Remove what the file ``.wh.NAME`` hides; return False when `entry` is no such file.
@@ -203,12 +206,14 @@ class FileWriter:
 
     # -- copies --------------------------------------------------------------------------
 
-    def _copy(self, directory: Dir, name: str, checksum: Checksum) -> None:
+    def _copy(self, directory: Dir, name: str, checksum: Checksum, place: str) -> None:
         with (
             doing(f"Copy checkout of {checksum} to {name}"),
             self._store.open_content(checksum) as content,
         ):
             header = content.header
+            if self._options.labels is not None:
+                header = self._options.labels.relabel_file(place + name, header)
             if header.is_symlink:
                 self._copy_symlink(directory, name, header)
                 return

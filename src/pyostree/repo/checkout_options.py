@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pyostree.repo.checkout_labels import CheckoutLabels
 
 
 class Overwrite(enum.Enum):
@@ -27,6 +30,7 @@ class CheckoutOptions(NamedTuple):
         limit_dir_modes: clear directory mode bits outside 0775.
         skip_list: paths to leave out, absolute from the root of what is checked out; those of
             directories may end in a slash.
+        labels: security labels in place of those that the commit has.
         use_cache: unpack files of an archive repository once and link them from then on.
     """
 
@@ -38,4 +42,5 @@ class CheckoutOptions(NamedTuple):
     passthrough_whiteouts: bool = False
     limit_dir_modes: bool = False
     skip_list: frozenset[str] = frozenset()
+    labels: CheckoutLabels | None = None
     use_cache: bool = False

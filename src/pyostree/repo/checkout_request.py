@@ -12,6 +12,7 @@ from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.repo.checkout import checkout
+from pyostree.repo.checkout_labels import read_labels
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
 from pyostree.repo.modifier import parse_path_list
 from pyostree.repo.repo import Repo
@@ -37,6 +38,8 @@ class CheckoutRequest(NamedTuple):
     force_copy: bool = False
     limit_dir_modes: bool = False
     skip_list_path: str | None = None
+    selinux_policy_path: str | None = None
+    selinux_prefix: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -56,6 +59,8 @@ class CheckoutRequest(NamedTuple):
             or self.force_copy_empty
             or self.limit_dir_modes
             or self.skip_list_path is not None
+            or self.selinux_policy_path is not None
+            or self.selinux_prefix is not None
         )
 
 
@@ -67,7 +72,7 @@ def checkout_one(repo: Repo, request: CheckoutRequest, rev: str, destination: st
         OstreeError, OSError: see `checkout`.
     """
     commit = repo.resolve(rev)
-    _checkout(repo, request, commit, destination, request.subpath)
+    _checkout(repo, _Prepared(request, _options(request)), commit, destination, request.subpath)
 
 
 def checkout_many(
@@ -78,10 +83,12 @@ def checkout_many(
     Args:
         list_path: file with the list; None reads standard input.
     """
+    prepared = None
     for rev, subpath in _read_pairs(list_path):
         commit = repo.resolve(rev)
         with doing(f"Processing tree {commit}"):
-            _checkout(repo, request, commit, destination, subpath)
+            prepared = prepared or _Prepared(request, _options(request))
+            _checkout(repo, prepared, commit, destination, subpath)
 
 
 def _read_pairs(list_path: str | None) -> Iterator[tuple[str, str]]:
@@ -116,10 +123,17 @@ def _renamed(err: OSError, call: str) -> OSError:
     return renamed
 
 
+class _Prepared(NamedTuple):
+    """A request with the files read that it names."""
+
+    request: CheckoutRequest
+    options: CheckoutOptions
+
+
 def _checkout(
-    repo: Repo, request: CheckoutRequest, commit: Checksum, destination: str, subpath: str | None
+    repo: Repo, prepared: _Prepared, commit: Checksum, destination: str, subpath: str | None
 ) -> None:
-    options = _options(request)
+    request, options = prepared
     parent, name = _open_parent(destination)
     with parent:
         try:
@@ -148,6 +162,9 @@ def _options(request: CheckoutRequest) -> CheckoutOptions:
         overwrite = Overwrite.ADD
     elif request.union_identical:
         overwrite = Overwrite.IDENTICAL
+    labels = None
+    if request.selinux_policy_path is not None:
+        labels = read_labels(request.selinux_policy_path, request.selinux_prefix)
     skip_list = frozenset[str]()
     if request.skip_list_path is not None:
         skip_list = frozenset(parse_path_list(read_text_file(request.skip_list_path)))
@@ -155,24 +172,28 @@ def _options(request: CheckoutRequest) -> CheckoutOptions:
         user_mode=request.user_mode,
         overwrite=overwrite,
         require_hardlinks=request.require_hardlinks,
-        force_copy=request.force_copy,
+        force_copy=request.force_copy or request.selinux_policy_path is not None,
         whiteouts=request.whiteouts,
         passthrough_whiteouts=request.passthrough_whiteouts,
         limit_dir_modes=request.limit_dir_modes,
         skip_list=skip_list,
+        labels=labels,
         use_cache=request.is_plain,
     )
 
 
 def _check_conflicts(request: CheckoutRequest) -> None:
+    must_copy = request.force_copy or request.selinux_policy_path is not None
     pairs = (
         ("union", request.union, "union-add", request.union_add),
         ("union", request.union, "union-identical", request.union_identical),
         ("union-add", request.union_add, "union-identical", request.union_identical),
-        ("require-hardlinks", request.require_hardlinks, "force-copy", request.force_copy),
+        ("require-hardlinks", request.require_hardlinks, "force-copy", must_copy),
     )
     for one, has_one, other, has_other in pairs:
         if has_one and has_other:
             raise ConflictError(f"Cannot specify both --{one} and --{other}")
+    if request.selinux_prefix is not None and request.selinux_policy_path is None:
+        raise ConflictError("Cannot specify --selinux-prefix without --selinux-policy")
     if request.union_identical and not request.require_hardlinks:
         raise ConflictError("--union-identical requires --require-hardlinks")
