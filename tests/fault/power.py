@@ -19,7 +19,7 @@ from pyostree.repo import transaction
 from pyostree.sysroot import sync
 
 # Everything in `os` that changes a file system; opening counts when it creates.
-_CHANGING = [
+CHANGING = [
     "chmod",
     "chown",
     "copy_file_range",
@@ -38,8 +38,9 @@ _CHANGING = [
     "unlink",
     "utime",
     "write",
+    "writev",
 ]
-_CREATING = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY
+CREATING = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY
 
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ def power_cut(before_call: int | None = None) -> Iterator[Power]:
     power = Power(before_call)
     really = kernel._libc()
     with pytest.MonkeyPatch.context() as patch:
-        for name in _CHANGING:
+        for name in CHANGING:
             # The disk really is there all the time: no need to wait for it.
             function = _nothing if name == "fsync" else getattr(os, name)
             patch.setattr(os, name, power.wrap(name, function))
@@ -131,7 +132,7 @@ def _checked_open(power: Power) -> Callable[..., int]:
     really_open = os.open
 
     def checked(path: str, flags: int, *args: int, **options: int | None) -> int:
-        if flags & _CREATING:
+        if flags & CREATING:
             power.check("open", (path, flags))
         return really_open(path, flags, *args, **options)
 

@@ -12,7 +12,7 @@ import os
 import stat as stat_bits
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +27,16 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 CANNOT_LINK = (errno.EMLINK, errno.EXDEV, errno.EPERM)
 # Not -1, which Python's listdir and scandir take for the working directory.
 _CLOSED = -2
+
+
+@contextmanager
+def _removed_on_error(directory: Dir, name: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=directory.fileno())
+        raise
 
 
 class Dir:
@@ -265,20 +275,29 @@ class Dir:
             os.close(fd)
         return True
 
-    def replace_file(self, name: str, data: bytes, *, mode: int = 0o644, sync: bool = True) -> None:
+    def replace_file(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        mode: int = 0o644,
+        sync: bool = True,
+        work: Dir | None = None,
+    ) -> None:
         """Give `name` new content and exactly `mode`; a crash leaves the old bytes or the new.
 
         Args:
             sync: whether content and name must be on the disk when this returns.
+            work: where the new file begins, and stays after a crash; by default beside `name`.
         """
-        parent, _, _ = name.rpartition("/")
-        tmp = hidden_beside(name, "tmp")
+        place = self if work is None else work
+        tmp = hidden_beside(name, "tmp") if work is None else random_name("tmp.")
         try:
-            fd = os.open(tmp, _NEW_FILE, 0o600, dir_fd=self._fd)
+            fd = os.open(tmp, _NEW_FILE, 0o600, dir_fd=place._fd)
         except OSError as err:
             err.add_note("open(O_TMPFILE)")
             raise
-        try:
+        with _removed_on_error(place, tmp):
             try:
                 write_all(fd, data)
                 os.fchmod(fd, mode)
@@ -286,13 +305,22 @@ class Dir:
                     os.fsync(fd)  # content first: a rename may reach the disk before the data
             finally:
                 os.close(fd)
-            self.rename(tmp, name)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(tmp, dir_fd=self._fd)
-            raise
-        if sync:
-            self.sync_dir(parent)
+            is_moved = place._move_into(tmp, self, name)
+        if not is_moved:
+            self.replace_file(name, data, mode=mode, sync=sync)
+        elif sync:
+            self.sync_dir(name.rpartition("/")[0])
+
+    def _move_into(self, tmp: str, target: Dir, name: str) -> bool:
+        """Rename; return False, without the file, where `target` is another file system."""
+        try:
+            self.rename(tmp, name, to_dir=target)
+        except OSError as err:
+            if err.errno != errno.EXDEV:
+                raise
+            self.remove(tmp)
+            return False
+        return True
 
     def symlink(self, target: str, name: str) -> None:
         """Create a symbolic link."""
@@ -302,16 +330,15 @@ class Dir:
             err.add_note("symlinkat")
             raise
 
-    def replace_symlink(self, target: str, name: str) -> None:
-        """Point `name` at `target` atomically, whether or not it exists."""
-        tmp = hidden_beside(name, "tmplink")
-        self.symlink(target, tmp)
-        try:
-            self.rename(tmp, name)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(tmp, dir_fd=self._fd)
-            raise
+    def replace_symlink(self, target: str, name: str, *, work: Dir | None = None) -> None:
+        """Point `name` at `target` atomically, whether or not it exists; `work` as above."""
+        place = self if work is None else work
+        tmp = hidden_beside(name, "tmplink") if work is None else random_name("tmplink.")
+        place.symlink(target, tmp)
+        with _removed_on_error(place, tmp):
+            is_moved = place._move_into(tmp, self, name)
+        if not is_moved:
+            self.replace_symlink(target, name)
 
     def link(self, name: str, to_dir: Dir, to_name: str) -> None:
         """Give the file `name` a second name; a symbolic link is linked itself."""

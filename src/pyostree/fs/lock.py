@@ -1,4 +1,4 @@
-"""Open-file-description locks: what the reference takes, so that both exclude each other; and queues.
+"""Open-file-description locks: what the reference takes, so that both exclude each other.
 
 ``flock`` would not exclude them, and classic record locks vanish when any descriptor of the file is
 closed anywhere in the process.

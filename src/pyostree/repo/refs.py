@@ -44,8 +44,9 @@ class Refs:
         pending: values that a running transaction will write; look-ups see them.
     """
 
-    def __init__(self, directory: Dir) -> None:
+    def __init__(self, directory: Dir, work: Dir | None = None) -> None:
         self._dir = directory
+        self._work = work  # a crash must not leave half a ref among the refs
         self.pending: dict[Refspec, Checksum | None] = {}
 
     # -- listing -------------------------------------------------------------------------
@@ -246,7 +247,8 @@ class Refs:
             self._make_parents(base, name)
             if self._dir.is_dir(path, follow=False):
                 self._clear_directory(path, name)
-            self._dir.replace_file(path, f"{checksum}\n".encode(), sync=sync)
+            data = f"{checksum}\n".encode()
+            self._dir.replace_file(path, data, sync=sync, work=self._work)
         self._dir.touch()  # whoever watches the repository sees that something changed
 
     def _make_parents(self, base: str, name: str) -> None:
@@ -268,7 +270,8 @@ class Refs:
         """Make the local ref `alias` stand for the local ref `target`."""
         check_ref_name(alias)
         self._make_parents(_HEADS, alias)
-        self._dir.replace_symlink("../" * alias.count("/") + target, f"{_HEADS}/{alias}")
+        path = "../" * alias.count("/") + target
+        self._dir.replace_symlink(path, f"{_HEADS}/{alias}", work=self._work)
         self._dir.touch()
 
 

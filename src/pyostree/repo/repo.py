@@ -79,11 +79,13 @@ class Repo:
         if self.config.collection_id is not None:
             check_collection_id(self.config.collection_id)
         self.tmp = self._open_tmp()
+        # Where what will be renamed begins, so that a crash leaves it where it is cleaned up.
+        self._work = self.tmp if self.writable else None
         self.parent = self._open_parent(depth)
         self.fsync = self.config.fsync
         self._objects = objects
         self._store: ObjectStore | None = None
-        self.refs = Refs(self.dir)
+        self.refs = Refs(self.dir, self._work)
         timeout_s = self.config.lock_timeout_s
         self.lock = RepoLock(
             self.dir,
@@ -243,7 +245,8 @@ class Repo:
     def write_config(self, keyfile: KeyFile) -> None:
         """Replace ``config`` by `keyfile` after checking it, and use it from now on."""
         config = interpret_config(keyfile)
-        self.dir.replace_file(CONFIG_NAME, keyfile.encode(), sync=self.fsync)
+        data = keyfile.encode()
+        self.dir.replace_file(CONFIG_NAME, data, sync=self.fsync, work=self._work)
         self.config = config
 
     # -- transactions --------------------------------------------------------------------

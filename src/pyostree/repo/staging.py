@@ -101,10 +101,15 @@ def _forget_commits(directory: Dir) -> None:
 def _lock_directory(tmp: Dir, name: str) -> LockFile | None:
     """Lock a staging directory; None when another process has it, or it has gone."""
     lock = _try_lock_file(tmp, name)
-    if lock is None or tmp.is_dir(name, follow=False):
-        return lock
-    _drop_lock(tmp, name, lock)
-    return None
+    if lock is None:
+        return None
+    is_there = False
+    try:
+        is_there = tmp.is_dir(name, follow=False)
+    finally:
+        if not is_there:
+            _drop_lock(tmp, name, lock)
+    return lock if is_there else None
 
 
 def _try_lock_file(tmp: Dir, name: str) -> LockFile | None:

@@ -1,0 +1,227 @@
+"""Any one system call of a local command fails, or kills it: a clear error, nothing harmed.
+
+The next run of the same command succeeds and leaves what it would have left at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from fault.syscalls import EINTR, EIO, EMFILE, ENOSPC, KILL, Fault, Outcome, count_calls, run_into
+from repo_lab import (
+    commit,
+    copy_tree,
+    make_repo,
+    must,
+    object_names,
+    ours,
+    reference,
+    refs_of,
+    write_files,
+)
+
+# How many calls are tried, evenly spread; with FAULT_ALL in the environment it is all of them.
+TRIALS = {EIO: 12, ENOSPC: 5, EMFILE: 4, KILL: 14, EINTR: 2}
+FAULTS = pytest.mark.parametrize("fault", TRIALS, ids=lambda fault: fault.name)
+
+
+class Scenario(NamedTuple):
+    """A command, and the place that it starts from; words hold ``{root}``."""
+
+    name: str
+    mode: str
+    words: str
+    prepare: Callable[[Path, Path], object] = lambda _root, _repo: None
+
+    @property
+    def is_once(self) -> bool:
+        """Whether it does something else when it runs again."""
+        return self.words.startswith(("commit", "reset", "config unset", "refs --create"))
+
+
+def prepare_root(root: Path, scenario: Scenario) -> Path:
+    """Make a repository with two commits of `main`, one of `other`, and trees of the next."""
+    repo = make_repo(root / "repo", scenario.mode)
+    tree = write_files(root / "tree", {"file": "first", "dir/other": "x" * 3000, "dir/gone": "g"})
+    (tree / "link").symlink_to("file")
+    os.setxattr(tree / "dir/other", "user.note", b"note")
+    commit(repo, "-b", "main", tree)
+    write_files(tree, {"file": "second", "new/below/here": "new"})
+    commit(repo, "-b", "main", tree)
+    commit(repo, "-b", "other/deep", "--add-detached-metadata-string=a=b", tree)
+    write_files(tree, {"file": "third", "new/below/here": "newer", "empty": ""})
+    scenario.prepare(root, repo)
+    config = repo / "config"
+    config.write_text(config.read_text().replace("fsync=false", "fsync=true"))
+    return repo
+
+
+def make_rubbish(root: Path, repo: Path) -> None:
+    tree = write_files(root / "rubbish", {"rubbish": "r", "in/rubbish": "s"})
+    commit(repo, "--orphan", "--add-detached-metadata-string=a=b", tree)
+    must(ours("refs", f"--repo={repo}", "--delete", "other"))
+
+
+def check_out_first(root: Path, repo: Path) -> None:
+    must(ours("checkout", f"--repo={repo}", "main", root / "tree2"))
+    write_files(root / "tree2", {"added": "added"})
+
+
+def follow_with_summary(_root: Path, repo: Path) -> None:
+    with (repo / "config").open("a") as config:
+        config.write("auto-update-summary=true\n")
+
+
+def make_source(mode: str) -> Callable[[Path, Path], object]:
+    def make(root: Path, repo: Path) -> None:
+        source = make_repo(root / "source", mode)
+        must(ours("pull-local", f"--repo={source}", repo, "main"))
+        commit(source, "-b", "main", root / "tree")
+
+    return make
+
+
+def per_object(_root: Path, repo: Path) -> None:
+    with (repo / "config").open("a") as config:
+        config.write("per-object-fsync=true\n")
+
+
+COMMIT = "commit -b main --timestamp=@1700000000 --add-detached-metadata-string=d=1"
+SCENARIOS = [
+    Scenario("commit-archive", "archive", f"{COMMIT} {{root}}/tree"),
+    Scenario("commit-bare", "bare", f"{COMMIT} {{root}}/tree"),
+    Scenario("commit-user", "bare-user", f"{COMMIT} {{root}}/tree"),
+    Scenario("commit-each-synced", "archive", f"{COMMIT} {{root}}/tree", per_object),
+    Scenario("commit-no-fsync", "bare-user-only", f"{COMMIT} --fsync=false {{root}}/tree"),
+    Scenario("commit-summary", "archive", f"{COMMIT} {{root}}/tree", follow_with_summary),
+    Scenario("commit-links", "bare", f"{COMMIT} --link-checkout-speedup {{root}}/tree2",
+             check_out_first),
+    Scenario("refs-create", "archive", "refs --create=a/new main"),
+    Scenario("refs-force", "archive", "refs --force --create=other/deep main"),
+    Scenario("refs-alias", "archive", "refs --alias --create=alias main"),
+    Scenario("refs-delete", "archive", "refs --delete other"),
+    Scenario("refs-summary", "archive", "refs --create=a/new main", follow_with_summary),
+    Scenario("reset", "archive", "reset main main^"),
+    Scenario("config-set", "archive", "config set core.tombstone-commits true"),
+    Scenario("config-unset", "archive", "config unset core.min-free-space-percent"),
+    Scenario("summary", "archive", "summary -u"),
+    Scenario("prune", "archive", "prune --refs-only", make_rubbish),
+    Scenario("prune-depth", "bare", "prune --refs-only --depth=0", make_rubbish),
+    Scenario("pull-linking", "archive", "pull-local {root}/source main", make_source("archive")),
+    Scenario("pull-writing", "archive", "pull-local {root}/source main", make_source("bare-user")),
+]  # fmt: skip
+
+
+class Place(NamedTuple):
+    """A fresh copy of a prepared directory, and the command to run in it."""
+
+    root: Path
+    repo: Path
+    words: list[str]
+
+
+def place_at(root: Path, scenario: Scenario) -> Place:
+    first, *words = (word.format(root=root) for word in scenario.words.split())
+    return Place(root, root / "repo", [first, f"--repo={root / 'repo'}", *words])
+
+
+def trials(fault: Fault, calls: int) -> list[int]:
+    """Return the numbers of the calls to try; the last is one that is not made."""
+    wanted = calls if "FAULT_ALL" in os.environ else min(calls, TRIALS[fault])
+    return [*(1 + calls * number // wanted for number in range(wanted)), calls + 50]
+
+
+def check_refusal(outcome: Outcome) -> None:
+    """A failure is one line; what was hit may also have been of no importance."""
+    result = outcome.result
+    if result is None:
+        return
+    assert result.status in (0, 1)
+    if result.status == 1:
+        assert result.err.startswith("error: "), outcome
+        assert result.err.count("\n") == 1, outcome
+        assert result.out == "" or "prune" in outcome.result.out
+
+
+class State(NamedTuple):
+    """What a command leaves, without what depends on the clock."""
+
+    refs: dict[str, str]
+    config: bytes
+    objects: set[str]
+    partial: list[str]
+    files: list[str]
+    tmp: list[str]
+
+
+def state_of(repo: Path) -> State:
+    return State(
+        refs_of(repo),
+        (repo / "config").read_bytes(),
+        object_names(repo),
+        sorted(os.listdir(repo / "state")),
+        sorted(os.listdir(repo)),
+        sorted(os.listdir(repo / "tmp")),
+    )
+
+
+def age(repo: Path) -> None:
+    """Make leftovers old enough to be removed by the next transaction."""
+    for path in (repo / "tmp").iterdir():
+        if path.name != "cache" and not path.name.startswith("staging-"):
+            os.utime(path, (0, 0), follow_symlinks=False)
+
+
+@FAULTS
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_command_with_a_failing_call(tmp_path: Path, scenario: Scenario, fault: Fault) -> None:
+    template = tmp_path / "template"
+    template.mkdir()
+    prepare_root(template, scenario)
+    old = state_of(template / "repo")
+    whole = place_at(copy_tree(template, tmp_path / "whole"), scenario)
+    calls = count_calls(fault, whole.words)
+    new = state_of(whole.repo)
+    for number in trials(fault, calls):
+        place = place_at(copy_tree(template, tmp_path / "copy"), scenario)
+        outcome = run_into(fault, number, place.words)
+        assert (outcome.hit is not None) == (number <= calls) or fault in (EIO, EMFILE), number
+        check_refusal(outcome)
+        check_unharmed(place.repo, old, new, outcome)
+        finish(place, scenario, new, outcome)
+        if not number % 4:  # a process of its own, so not for each
+            must(reference("fsck", f"--repo={place.repo}", "-q"))
+        shutil.rmtree(place.root)
+
+
+def check_unharmed(repo: Path, old: State, new: State, outcome: Outcome) -> None:
+    """All that is named is whole; each ref is the old or the new one."""
+    must(ours("fsck", f"--repo={repo}", "-q"))
+    state = state_of(repo)
+    for name in {*old.refs, *new.refs, *state.refs}:
+        assert state.refs.get(name) in (old.refs.get(name), new.refs.get(name)), (name, outcome)
+    assert state.config in (old.config, new.config)
+    if outcome.result is not None and outcome.result.status == 0:
+        assert state == new._replace(tmp=state.tmp), outcome
+
+
+def finish(place: Place, scenario: Scenario, new: State, outcome: Outcome) -> None:
+    """Run the command again: it succeeds, and everything is as if it had never failed."""
+    now = state_of(place.repo)
+    is_done = now.refs == new.refs and (now.config == new.config or "summary" in scenario.name)
+    if not (is_done and scenario.is_once):
+        must(ours(*place.words))
+    elif "summary" in scenario.name:
+        must(ours("summary", "-u", f"--repo={place.repo}"))
+    age(place.repo)
+    must(ours("commit", f"--repo={place.repo}", "--orphan", "--tree=ref=main", "--no-bindings",
+              "--timestamp=@5"))  # fmt: skip
+    again = state_of(place.repo)
+    assert (again.refs, again.config) == (new.refs, new.config), outcome
+    assert (again.partial, again.files, again.tmp) == (new.partial, new.files, new.tmp), outcome
