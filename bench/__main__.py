@@ -55,6 +55,7 @@ def main() -> int:
             _print_row(rows[-1])
     for tool in (ours, reference):
         remove_tree(parent / tool.name)
+    shop.sweep()
     if args.json:
         args.json.write_text(json.dumps([_as_json(row) for row in rows], indent=2) + "\n")
     return 0 if all(row.ours and row.reference for row in rows) else 1
