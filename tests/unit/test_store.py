@@ -88,6 +88,42 @@ def test_symlink_round_trip(store: ObjectStore, target: str) -> None:
     assert stat.S_ISLNK(store.stat_content(checksum).mode)
 
 
+@pytest.mark.parametrize("size", [0, 100, 200_000, 9_000_000])
+def test_content_under_another_header(store: ObjectStore, size: int) -> None:
+    content = os.urandom(size) if size < 1_000_000 else b"x" * size
+    header = header_for(store.settings.mode)
+    changed = header._replace(mode=0o100755)
+    written = store.write_content(header, [content] if content else [], size=size)
+    assert store.write_changed(written.checksum, changed) == (checksum_of(changed, content), True)
+    assert store.write_changed(written.checksum, changed) == (checksum_of(changed, content), False)
+    with store.open_content(checksum_of(changed, content)) as opened:
+        assert (opened.header, opened.size) == (changed, size)
+        assert b"".join(opened.chunks()) == content
+
+
+def test_symlink_under_another_header(store: ObjectStore) -> None:
+    header = header_for(store.settings.mode, 0o120777, "target")
+    changed = header._replace(target="other")
+    written = store.write_content(header, [], size=0)
+    assert store.write_changed(written.checksum, changed).checksum == checksum_of(changed)
+    assert store.read_header(checksum_of(changed)) == (changed, 0)
+
+
+@pytest.mark.parametrize("size", [300, 200_000])
+def test_archived_content_that_is_damaged_gets_no_other_header(tmp_path: Path, size: int) -> None:
+    with Dir.at(tmp_path) as objects:
+        store = open_store(objects, StoreSettings(RepoMode.ARCHIVE), None)
+        store.temp = objects
+        header = FileHeader(0, 0, 0o100644)
+        written = store.write_content(header, [os.urandom(size)], size=size)
+        (path,) = tmp_path.glob("??/*.filez")
+        path.write_bytes(path.read_bytes()[:-40])
+        with pytest.raises(FormatError) as caught:
+            store.write_changed(written.checksum, header._replace(uid=1))
+        assert str(written.checksum) in describe(caught.value)
+        assert list(tmp_path.glob("??/*")) == [path]
+
+
 def test_content_stream_is_verified_before_it_gets_its_name(store: ObjectStore) -> None:
     header = header_for(store.settings.mode)
     checksum = checksum_of(header, b"content")

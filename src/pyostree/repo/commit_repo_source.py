@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pyostree.formats.dirmeta import Dirmeta
-from pyostree.formats.file_header import FileHeader, encode_header
+from pyostree.formats.file_header import FileHeader
 from pyostree.formats.objects import Checksum
 from pyostree.repo.commit_ledger import Ledger
 from pyostree.repo.modifier import CommitModifier, Ownership
@@ -17,9 +16,6 @@ from pyostree.repo.repo import Repo
 
 _BATCH_FILES = 128
 _BATCHES_AHEAD = 8
-# Content up to this size is read once and held in memory; more is read twice when it must be
-# stored under another name.
-_IN_MEMORY_BYTES = 8 << 20
 
 
 class _Files(NamedTuple):
@@ -136,26 +132,8 @@ class RepoSource:
         changed = FileHeader(*wanted, header.target, xattrs)
         if changed == header and store.has_own_content(checksum):
             return _Taken(node, name, checksum, size, False, header.target)
-        is_new, name_of_changed = self._store_changed(checksum, changed, size)
-        return _Taken(node, name, name_of_changed, size, is_new, header.target)
-
-    def _store_changed(
-        self, checksum: Checksum, header: FileHeader, size: int
-    ) -> tuple[bool, Checksum]:
-        """Store the content of an object under another header."""
-        store = self._repo.store
-        if size <= _IN_MEMORY_BYTES:
-            with store.open_content(checksum) as content:
-                data = b"".join(content.chunks())
-            wanted = _hash(header, (data,))
-            return store.put_content(wanted, header, data), wanted
-        with store.open_content(checksum) as content:
-            wanted = _hash(header, content.chunks())
-        if store.has_own_content(wanted):
-            return False, wanted
-        with store.open_content(checksum) as content:
-            written = store.write_content(header, content.chunks(), size=size, expected=wanted)
-        return written.is_new, written.checksum
+        written = store.write_changed(checksum, changed)
+        return _Taken(node, name, written.checksum, size, written.is_new, header.target)
 
 
 def _batches(listed: Iterable[_Files]) -> Iterator[list[_Files]]:
@@ -172,10 +150,3 @@ def _batches(listed: Iterable[_Files]) -> Iterator[list[_Files]]:
                 batch, count = [], 0
     if batch:
         yield batch
-
-
-def _hash(header: FileHeader, chunks: Iterable[bytes]) -> Checksum:
-    digest = hashlib.sha256(encode_header(header))
-    for chunk in chunks:
-        digest.update(chunk)
-    return Checksum(digest.digest())

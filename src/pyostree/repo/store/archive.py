@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import NamedTuple
 
-from pyostree.errors import FormatError
+from pyostree.errors import FormatError, doing
 from pyostree.formats.file_header import (
     PREFIX_BYTES,
     FileHeader,
     archive_header_length,
     decode_archive_header,
     encode_archive_header,
+    encode_header,
 )
 from pyostree.formats.objects import Checksum, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import CHUNK_BYTES, InputFile
 from pyostree.fs.tempfile import TempFile
-from pyostree.repo.store.archive_hash import hash_plain
+from pyostree.repo.store.archive_hash import hash_plain, inflate_whole
 from pyostree.repo.store.base import ObjectStore
 from pyostree.repo.store.content import OpenContent
-from pyostree.repo.store.records import Buffer
+from pyostree.repo.store.records import Buffer, Written
 
 _FIRST_READ = 64 << 10
 # libdeflate needs the whole input and output in memory; above this a stream is compressed.
@@ -30,6 +34,37 @@ _IN_MEMORY_BYTES = 64 << 20
 _TINY_BYTES = 512
 # At these levels libdeflate reaches the ratio of zlib's level in about half the time.
 _LIBDEFLATE_LEVEL = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 5, 7: 6, 8: 7, 9: 9}
+
+
+class Packed(NamedTuple):
+    """A ``.filez`` whose header was read.
+
+    Attributes:
+        start: what was read of the deflate stream.
+        position: where in the file that stream begins.
+    """
+
+    file: InputFile
+    header: FileHeader
+    size: int
+    start: bytes
+    position: int
+
+    def inflated(self) -> Iterator[bytes | bytearray]:
+        """Yield the content.
+
+        Raises:
+            FormatError: the compressed data is damaged, or not of the size that the header says.
+        """
+        if len(self.start) + self.position < _FIRST_READ:
+            whole: bytes | bytearray = inflate_whole(self.start, self.size)
+            return iter((whole,))
+        return inflate(self.start, self.file, self.size)
+
+    def compressed(self) -> Iterator[bytes]:
+        """Yield the deflate stream as it is."""
+        self.file.rewind(self.position)
+        return self.file.chunks()
 
 
 class ArchiveStore(ObjectStore):
@@ -77,6 +112,40 @@ class ArchiveStore(ObjectStore):
             tmp.write(encode_archive_header(header, 0))
             return self._publish(tmp, checksum, header)
 
+    def write_changed(self, source: Checksum, header: FileHeader) -> Written:
+        """Store the content of the object `source` under another header, without compressing it.
+
+        Raises:
+            ObjectNotFoundError: there is no such object.
+            FormatError: it is damaged.
+        """
+        file = self._open_own(source)
+        if file is None:
+            return super().write_changed(source, header)
+        with file:
+            with doing(f"Opening content object {source}"):
+                packed = read_packed(file)
+                if packed.header.is_symlink:
+                    return super().write_changed(source, header)
+                digest = hashlib.sha256(encode_header(header))
+                for chunk in packed.inflated():
+                    digest.update(chunk)
+            checksum = Checksum(digest.digest())
+            filez = chain((encode_archive_header(header, packed.size),), packed.compressed())
+            with doing("Writing content object"):
+                is_new = self.put_archived_stream(checksum, packed.size, filez)
+            return Written(checksum, is_new)
+
+    def _open_own(self, checksum: Checksum) -> InputFile | None:
+        """Open the ``.filez`` of this repository; a parent's may be in another form."""
+        path = loose_path(checksum, self._extension)
+        for place in self._places():
+            try:
+                return InputFile.open(place, path)
+            except FileNotFoundError:
+                continue
+        return None
+
     def put_archived(self, checksum: Checksum, size: int, filez: bytes) -> bool:
         """Store a whole ``.filez`` whose content is known to hash to `checksum`."""
         return self.put_archived_stream(checksum, size, (filez,))
@@ -122,6 +191,17 @@ def open_archived(file: InputFile) -> OpenContent:
     Raises:
         FormatError: the header is damaged.
     """
+    packed = read_packed(file)
+    if stat.S_ISLNK(packed.header.mode):
+        file.close()
+        return OpenContent(packed.header, 0, None)
+    return OpenContent(
+        packed.header, packed.size, file, lambda: inflate(packed.start, file, packed.size)
+    )
+
+
+def read_packed(file: InputFile) -> Packed:
+    """Read the header of a ``.filez`` (errors as `open_archived`)."""
     available = file.status().st_size
     start = file.read_exactly(_FIRST_READ)
     length = archive_header_length(start[:PREFIX_BYTES], available)
@@ -129,10 +209,7 @@ def open_archived(file: InputFile) -> OpenContent:
     if end > len(start):
         start += file.read_exactly(end - len(start))
     header, size = decode_archive_header(start[PREFIX_BYTES:end])
-    if stat.S_ISLNK(header.mode):
-        file.close()
-        return OpenContent(header, 0, None)
-    return OpenContent(header, size, file, lambda: inflate(start[end:], file, size))
+    return Packed(file, header, size, start[end:], end)
 
 
 def inflate(first: bytes, file: InputFile, size: int) -> Iterator[bytes]:

@@ -58,12 +58,12 @@ def hash_plain(file: InputFile) -> tuple[FileHeader, Checksum] | None:
             return None
         packed += rest
     digest = hashlib.sha256(_HASHED_PREFIX + start[16:28] + _HASHED_SUFFIX)
-    digest.update(_inflate_whole(packed, size))
+    digest.update(inflate_whole(packed, size))
     return FileHeader(uid, gid, mode), Checksum(digest.digest())
 
 
-def _inflate_whole(packed: bytes, size: int) -> bytes | bytearray:
-    """Return the `size` bytes that `packed` holds (errors as `hash_plain`)."""
+def inflate_whole(packed: bytes, size: int) -> bytes | bytearray:
+    """Return the `size` bytes that `packed` holds, all in memory (errors as `hash_plain`)."""
     if size > len(packed) * _MAX_RATIO:
         raise FormatError("Need more input")
     if size < _TINY_BYTES:

@@ -36,6 +36,8 @@ from pyostree.repo.store.stream import expect_checksum, hashed, ignore
 # The disk begins at once with content of at least this size, while the next file is read;
 # otherwise all of it waits for the sync at the end of the transaction.
 _WRITEBACK_BYTES = 256 << 10
+# Content up to this size may be held in memory to be read only once.
+_IN_MEMORY_BYTES = 8 << 20
 
 
 class ObjectStore(LooseObjects, ABC):
@@ -156,6 +158,27 @@ class ObjectStore(LooseObjects, ABC):
         """Store `size` bytes of an open file, sharing its blocks where that is possible."""
         return self.write_content(header, file.chunks(), size=size)
 
+    def write_changed(self, source: Checksum, header: FileHeader) -> Written:
+        """Store the content of the object `source` once more, under another header.
+
+        Raises:
+            ObjectNotFoundError: there is no such object.
+            FormatError: it is damaged.
+        """
+        with self.open_content(source) as content:
+            if content.size <= _IN_MEMORY_BYTES:
+                data = b"".join(content.chunks())
+                checksum = _hash(header, (data,))
+                return Written(checksum, self.put_content(checksum, header, data))
+            checksum = _hash(header, content.chunks())
+        if self.has_own_content(checksum):
+            return Written(checksum, False)
+        with self.open_content(source) as content:
+            if content.raw is not None:
+                return self.write_file_content(header, content.raw, size=content.size)
+            chunks = content.chunks()
+            return self.write_content(header, chunks, size=content.size, expected=checksum)
+
     def adopt(self, checksum: Checksum, header: FileHeader, source: Adoptable) -> None:
         """Make a file of the same file system itself the content object `checksum`.
 
@@ -229,3 +252,10 @@ class ObjectStore(LooseObjects, ABC):
     @abstractmethod
     def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
         """Store a symlink; return whether it is new."""
+
+
+def _hash(header: FileHeader, chunks: Iterable[bytes]) -> Checksum:
+    digest = hashlib.sha256(encode_header(header))
+    for chunk in chunks:
+        digest.update(chunk)
+    return Checksum(digest.digest())
