@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from pyostree.errors import FormatError, ObjectNotFoundError
+from pyostree.formats.commit import Commit, encode_commit
+from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
+from pyostree.formats.dirtree import Dirtree, encode_dirtree
 from pyostree.formats.gvariant import Variant
-from pyostree.formats.objects import Checksum
+from pyostree.formats.objects import Checksum, ObjectType
 from pyostree.formats.summary import (
     Summary,
     SummaryRef,
@@ -18,6 +22,7 @@ from pyostree.formats.summary import (
     ordered_metadata,
 )
 from pyostree.formats.summary_text import format_summary
+from pyostree.repo import summary as summary_module
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.repo import Repo
 from pyostree.repo.summary import publish_summary, read_summary, update_summary
@@ -145,3 +150,37 @@ def test_publish_unsigned_removes_old_signatures(repo: Repo, tmp_path: Path) -> 
         assert (tmp_path / "repo/summary").read_bytes() == b"two"
         assert not (tmp_path / "repo/summary.sig").exists()
         assert [p.name for p in (tmp_path / "repo/tmp").iterdir()] == ["cache"]
+
+
+def test_update_that_began_earlier_is_published_earlier(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_read, may_go_on = threading.Event(), threading.Event()
+    really_list = summary_module._list_refs
+
+    def list_and_wait(*args: object) -> object:
+        found = really_list(*args)
+        if threading.current_thread() is first:
+            has_read.set()
+            assert may_go_on.wait(20)
+        return found
+
+    def update() -> None:
+        with Repo.open(repo.path) as opened:
+            update_summary(opened)
+
+    monkeypatch.setattr(summary_module, "_list_refs", list_and_wait)
+    first, second = (threading.Thread(target=update) for _ in range(2))
+    first.start()
+    assert has_read.wait(20)
+    with repo.transaction() as transaction:
+        meta = repo.write_metadata(ObjectType.DIRMETA, encode_dirmeta(Dirmeta(0, 0, 0o40755)))
+        tree = repo.write_metadata(ObjectType.DIRTREE, encode_dirtree(Dirtree()))
+        made = Commit((), None, (), "", "", 0, tree, meta)
+        transaction.set_ref("new", repo.write_metadata(ObjectType.COMMIT, encode_commit(made)))
+    second.start()
+    second.join(0.1)
+    may_go_on.set()
+    first.join()
+    second.join()
+    assert [ref.name for ref in decode_summary(read_summary(repo)).refs] == ["new"]

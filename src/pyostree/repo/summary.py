@@ -27,6 +27,7 @@ from pyostree.fs.dir import random_name
 from pyostree.repo.bindings import COLLECTION_BINDING, REF_BINDING
 from pyostree.repo.commit_metadata import Signer
 from pyostree.repo.delta_index import delta_list, read_delta_digests, write_delta_indexes
+from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.remote_groups import remote_collections
 from pyostree.repo.repo import Repo
 
@@ -79,7 +80,8 @@ def regenerate_summary(
     signers: Sequence[Signer] = (),
 ) -> None:
     """Publish a new summary of all refs; arguments and errors as `update_summary`."""
-    with repo.lock.held(exclusive=False):
+    # One that has read the refs before another's changes must not be published after that one's.
+    with repo.lock.held(exclusive=False), one_at_a_time(repo.tmp):
         pairs = list(metadata)
         digests = read_delta_digests(repo)
         listed = digests and not repo.config.keyfile.get_boolean(
