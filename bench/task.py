@@ -16,8 +16,10 @@ class Task(NamedTuple):
         prepare: brings about the state that the command starts from, untimed, before every run,
             and returns the arguments that follow ``ostree``.
         repeat: how often a run repeats the command; only the mean tells for very short ones.
+        is_long: runs only when asked for by name.
     """
 
     name: str
     prepare: Callable[[Workshop, Tool], Argv]
     repeat: int = 1
+    is_long: bool = False

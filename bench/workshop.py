@@ -38,15 +38,15 @@ class Workshop:
 
     def tree(self) -> Path:
         """Return the root file system."""
-        return self._once("tree", self._make_tree)
+        return self.keep("tree", self._make_tree)
 
     def archive(self) -> Path:
         """Return a shared repository of mode archive, with a summary."""
-        return self._once("shared-archive", self._make_archive)
+        return self.keep("shared-archive", self._make_archive)
 
     def bare(self) -> Path:
         """Return a shared repository of mode bare."""
-        return self._once("shared-bare", self._make_bare)
+        return self.keep("shared-bare", self._make_bare)
 
     def fresh_repo(self, tool: Tool, mode: str, *, name: str = "repo") -> Path:
         """Return a new empty repository in a place of the tool's own."""
@@ -99,7 +99,8 @@ class Workshop:
         """Give the tree one file that no commit has yet."""
         (self.tree() / "changed-file").write_text(f"change {serial}\n")
 
-    def _once(self, name: str, make: Callable[[Path], None]) -> Path:
+    def keep(self, name: str, make: Callable[[Path], None]) -> Path:
+        """Return a path that `make` fills once, for this run and those to come."""
         path = self.root / name
         if not path.exists():
             unfinished = self.root / f"unfinished-{name}"

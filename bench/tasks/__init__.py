@@ -1,7 +1,7 @@
 """All tasks, in the order of the table."""
 
 from bench.task import Task
-from bench.tasks import checkout, commit, diff, fsck, ls, prune, pull, pull_local, rev_parse
+from bench.tasks import checkout, commit, diff, fsck, ls, prune, pull, pull_local, rev_parse, scale
 
 ALL: tuple[Task, ...] = (
     *commit.TASKS,
@@ -13,4 +13,5 @@ ALL: tuple[Task, ...] = (
     *pull_local.TASKS,
     *prune.TASKS,
     *rev_parse.TASKS,
+    *scale.TASKS,
 )
