@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO, TextIOWrapper
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 from pyostree.cli.console import Console
 from pyostree.cli.main import run_command_line
+from pyostree.fs.dir import Dir
 
 REFERENCE = "/usr/bin/ostree"
 OURS = os.path.join(os.path.dirname(sys.executable), "ostree")
@@ -78,6 +80,15 @@ def copy_tree(source: Path, target: Path) -> Path:
     """Copy with owners, attributes, times and hard links."""
     subprocess.run(["cp", "-a", "--", source, target], check=True)
     return target
+
+
+@contextlib.contextmanager
+def elsewhere(path: Path) -> Iterator[Dir]:
+    """Give an empty directory on another file system than that of `path`."""
+    device = path.stat().st_dev
+    other = next(d for d in ("/dev/shm", "/var/tmp") if Path(d).stat().st_dev != device)
+    with tempfile.TemporaryDirectory(dir=other) as found, Dir.at(found) as directory:
+        yield directory
 
 
 # -- repositories ------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from fault.syscalls import EINTR, EIO, EMFILE, ENOSPC, KILL, Fault, Outcome, cou
 from repo_lab import (
     commit,
     copy_tree,
+    listing,
     make_repo,
     must,
     object_names,
@@ -225,3 +226,71 @@ def finish(place: Place, scenario: Scenario, new: State, outcome: Outcome) -> No
     again = state_of(place.repo)
     assert (again.refs, again.config) == (new.refs, new.config), outcome
     assert (again.partial, again.files, again.tmp) == (new.partial, new.files, new.tmp), outcome
+
+
+# -- checkouts ---------------------------------------------------------------------------------
+
+OVER = {"file": "mine", "dir/other": "mine, too", "added/later": "kept"}
+SAME = {"file": "second", "added/later": "kept"}
+
+
+class Checkout(NamedTuple):
+    """A checkout into a directory `out` that holds `present`; None where there must be none."""
+
+    mode: str
+    options: str
+    present: dict[str, str] | None
+
+
+CHECKOUTS = [
+    Checkout("archive", "", None),
+    Checkout("archive", "-U", None),  # with the cache
+    Checkout("archive", "--union", OVER),
+    Checkout("archive", "-U --union-add", OVER),
+    Checkout("bare", "", None),
+    Checkout("bare", "--union", OVER),
+    Checkout("bare", "-C --union", OVER),
+    Checkout("bare", "--union-add", OVER),
+    Checkout("bare", "-H --union-identical", SAME),
+    Checkout("bare", "--whiteouts --union", OVER),
+    Checkout("bare-user", "-U -H", None),
+    Checkout("bare-user", "-U --union --subpath=/new", OVER),
+    Checkout("bare-user", "--union --fsync=true", OVER),
+]
+
+
+@pytest.mark.parametrize("fault", [EIO, ENOSPC, EMFILE, KILL], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("case", CHECKOUTS, ids=lambda case: f"{case.mode} {case.options}")
+def test_checkout_with_a_failing_call(tmp_path: Path, case: Checkout, fault: Fault) -> None:
+    template = tmp_path / "template"
+    template.mkdir()
+    scenario = Scenario("checkout", case.mode, f"checkout {case.options} main {{root}}/out")
+    prepare_root(template, scenario)
+    if case.present is not None:
+        write_files(template / "out", case.present)
+    old = contents(template / "out")
+    whole = place_at(copy_tree(template, tmp_path / "whole"), scenario)
+    calls = count_calls(fault, whole.words)
+    new = contents(whole.root / "out")
+    for number in trials(fault, calls):
+        place = place_at(copy_tree(template, tmp_path / "copy"), scenario)
+        outcome = run_into(fault, number, place.words)
+        check_refusal(outcome)
+        must(ours("fsck", f"--repo={place.repo}", "-q"))
+        out = place.root / "out"
+        for name, content in contents(out).items():
+            assert content in (old.get(name), new.get(name)), (name, outcome)
+        if outcome.result is not None and outcome.result.status == 0:
+            assert contents(out) == new, outcome
+        if case.present is None:
+            shutil.rmtree(out, ignore_errors=True)
+        must(ours(*place.words))
+        assert contents(out) == new, outcome
+        shutil.rmtree(place.root)
+
+
+def contents(root: Path) -> dict[str, str]:
+    """Return the files below `root`."""
+    if not root.exists():
+        return {}
+    return {name: entry.content for name, entry in listing(root).items() if entry.kind != "d"}

@@ -13,6 +13,7 @@ import pytest
 from fault.power import every_cut, power_cut
 from pyostree.errors import describe
 from pyostree.fs.dir import Dir, random_name, read_all, write_all
+from repo_lab import elsewhere
 
 
 @pytest.fixture
@@ -310,3 +311,30 @@ def test_remove_tree_that_another_process_removes_at_the_same_time(
     monkeypatch.setattr(os, "open", remove_first)
     assert top.remove_tree("tree")
     assert not top.remove_tree("tree")
+
+
+def test_replace_by_way_of_another_directory_leaves_nothing_beside_the_name(
+    top: Dir, tmp_path: Path
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "refs").mkdir()
+    with top.open_dir("work") as work:
+        for content in (b"old", b"new"):
+            top.replace_file("refs/file", content, work=work)
+            top.replace_symlink(content.decode(), "refs/link", work=work)
+        with power_cut(before_call=5):  # open, write, chmod, sync
+            top.replace_file("refs/file", b"lost", work=work)
+    assert (tmp_path / "refs/file").read_bytes() == b"new"
+    assert os.readlink(tmp_path / "refs/link") == "new"
+    assert sorted(os.listdir(tmp_path / "refs")) == ["file", "link"]
+    assert len(os.listdir(tmp_path / "work")) == 1
+
+
+def test_replace_by_way_of_another_file_system(top: Dir, tmp_path: Path) -> None:
+    with elsewhere(tmp_path) as work:
+        top.replace_file("file", b"new", work=work)
+        top.replace_symlink("target", "link", work=work)
+        assert work.list() == []
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert os.readlink(tmp_path / "link") == "target"
+    assert sorted(os.listdir(tmp_path)) == ["file", "link"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from pyostree.errors import describe
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempfile import TempFile
+from repo_lab import elsewhere
 
 
 @pytest.fixture
@@ -122,3 +123,38 @@ def test_failures_name_the_call(top: Dir, tmp_path: Path) -> None:
             assert describe(caught.value) == f"{name}: Bad file descriptor"
         tmp.fd = descriptor
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_link_replacing_by_way_of_another_directory(
+    top: Dir, tmp_path: Path, before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renamed: list[dict[str, int]] = []
+    monkeypatch.setattr(os, "rename", _noting(renamed, os.rename))
+    (tmp_path / "work").mkdir()
+    if before is not None:
+        (tmp_path / "name").write_text(before)
+    with top.open_dir("work") as work, TempFile(top) as tmp:
+        tmp.write(b"new")
+        tmp.link_replacing(top, "name", work=work)
+        expected = [] if before is None else [work.fileno()]
+    assert (tmp_path / "name").read_text() == "new"
+    assert [options["src_dir_fd"] for options in renamed] == expected
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_link_replacing_when_the_other_directory_is_elsewhere(top: Dir, tmp_path: Path) -> None:
+    (tmp_path / "name").write_text("old")
+    with elsewhere(tmp_path) as other, TempFile(top) as tmp:
+        tmp.write(b"new")
+        tmp.link_replacing(top, "name", work=other)
+    assert (tmp_path / "name").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+
+
+def _noting(calls: list[dict[str, int]], function: Callable[..., None]) -> Callable[..., None]:
+    def noted(*args: str, **options: int) -> None:
+        calls.append(options)
+        function(*args, **options)
+
+    return noted

@@ -129,19 +129,35 @@ class TempFile:
             raise
         return True
 
-    def link_replacing(self, directory: Dir, name: str) -> None:
-        """Give the file its name in place of whatever has it."""
+    def link_replacing(self, directory: Dir, name: str, *, work: Dir | None = None) -> None:
+        """Give the file its name in place of whatever has it.
+
+        Args:
+            work: where it has another name for a moment, in which a crash may leave it; without
+                it, or if that is another file system, beside `name`.
+        """
         if self.link(directory, name):
+            return
+        if work is not None and self._replace_via(work, random_name(TEMP_PREFIX), directory, name):
             return
         parent, _, _ = name.rpartition("/")
         tmp = random_name(f"{parent}/{TEMP_PREFIX}" if parent else TEMP_PREFIX)
-        self._link(directory, tmp)
+        self._replace_via(directory, tmp, directory, name)
+
+    def _replace_via(self, place: Dir, tmp: str, directory: Dir, name: str) -> bool:
         try:
-            directory.rename(tmp, name)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(tmp, dir_fd=directory.fileno())
+            self._link(place, tmp)
+        except OSError as err:
+            if err.errno == errno.EXDEV and place is not directory:
+                return False
             raise
+        try:
+            place.rename(tmp, name, to_dir=directory)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(tmp, dir_fd=place.fileno())
+            raise
+        return True
 
     def _link(self, directory: Dir, name: str) -> None:
         if self._name is None:

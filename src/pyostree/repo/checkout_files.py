@@ -37,6 +37,7 @@ class FileWriter:
         self._options = options
         self._store = repo.store
         self._stores = tuple(_chain(repo))
+        self._work = repo.tmp if repo.writable else None
         self._cache: UncompressedCache | None = None
         if (
             options.use_cache
@@ -242,7 +243,7 @@ class FileWriter:
         match self._options.overwrite:
             case Overwrite.UNION:
                 self._clear_directory(directory, name)
-                tmp.link_replacing(directory, name)
+                tmp.link_replacing(directory, name, work=self._work)
             case Overwrite.ADD:
                 tmp.link(directory, name)
             case Overwrite.NONE:

@@ -203,7 +203,7 @@ class LooseObjects:
             is_final = self.settings.fsync and destination is self.objects
             if is_final:
                 tmp.sync()
-            tmp.link_replacing(destination, path)
+            tmp.link_replacing(destination, path, work=self.temp)
             if is_final:
                 destination.sync_dir(path[:2])
 
