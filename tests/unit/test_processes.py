@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from pyostree.errors import ChecksumMismatchError, OstreeError
-from pyostree.repo import processes
+from pyostree.repo import helper_process, processes
 from pyostree.repo.processes import SharedWork, Sharing
 
 MANY = 200
@@ -175,5 +175,5 @@ def test_an_error_here_ends_the_helpers() -> None:
 
 @pytest.mark.usefixtures("two_processors")
 def test_items_too_large_to_send_are_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_MESSAGE_BYTES", 1)
+    monkeypatch.setattr(helper_process, "_MESSAGE_BYTES", 1)
     assert {pid for _, pid in _run(lambda _: os.getpid())} == {os.getpid()}

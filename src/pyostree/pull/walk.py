@@ -16,7 +16,7 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.options import ALL_PARENTS
 from pyostree.pull.subpaths import is_wanted
 from pyostree.repo.repo import Repo
-from pyostree.repo.traverse import Reachable
+from pyostree.repo.traverse import Reachable, load_tree_links
 
 
 class Step(NamedTuple):
@@ -267,6 +267,9 @@ class Walker:
             return
         self.scanned += 1
         path = step.path
+        if not self._subpaths:
+            self._visit_links(step.name.checksum)
+            return
         with doing(f"Validating dirtree {step.name.checksum} ({path})"):
             tree = self._repo.load_dirtree(step.name.checksum)
         for name, checksum in tree.files:
@@ -275,6 +278,15 @@ class Walker:
         for name, subtree, meta in tree.dirs:
             if is_wanted(path + name, self._subpaths, is_dir=True):
                 self._add_directory(subtree, meta, f"{path}{name}/")
+
+    def _visit_links(self, checksum: Checksum) -> None:
+        """Visit all that a dirtree names, whatever the names are."""
+        with doing(f"Validating dirtree {checksum}"):
+            links = load_tree_links(self._repo, checksum)
+        for file in links.files:
+            self._visit_file(Checksum(file))
+        for tree, meta in zip(links.dirtrees, links.dirmetas, strict=True):
+            self._add_directory(Checksum(tree), Checksum(meta), "/")
 
     def _visit_file(self, checksum: Checksum) -> None:
         if checksum in self.content_seen:
