@@ -8,7 +8,7 @@ their defaults.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from pyostree.errors import (
     ConfigError,
@@ -20,8 +20,13 @@ from pyostree.errors import (
 )
 from pyostree.formats.keyfile import KeyFile
 from pyostree.formats.refspec import check_remote_name, is_collection_id
-from pyostree.remote.remotes_dir import RemotesDir, find_remotes_dir
-from pyostree.repo.remote_groups import iter_remote_names, remote_group
+from pyostree.repo.remote_groups import (
+    RemoteSource,
+    iter_remote_names,
+    read_remote_sources,
+    remote_group,
+)
+from pyostree.repo.remotes_dir import RemotesDir, find_remotes_dir
 from pyostree.repo.repo import Repo
 
 T = TypeVar("T")
@@ -30,20 +35,13 @@ FILE_URL = "file://"
 _IN_CONFIG = "(in config)"
 
 
-class _Source(NamedTuple):
-    """Where a remote was found: `file` is None for the repository's own configuration."""
-
-    keyfile: KeyFile
-    file: str | None
-
-
 class Remotes:
     """All remotes of one repository."""
 
     def __init__(self, repo: Repo, directory: RemotesDir | None) -> None:
         self._repo = repo
         self._directory = directory
-        self._sources: dict[str, _Source] = {}
+        self._sources: dict[str, RemoteSource] = {}
         self._parent = None if repo.parent is None else Remotes.load(repo.parent)
 
     @classmethod
@@ -56,18 +54,10 @@ class Remotes:
             OSError: a file cannot be read.
         """
         with doing("opening repo"), doing("Reloading remotes"):
-            remotes = cls(repo, find_remotes_dir(repo))
-            remotes._read(repo.config.keyfile, None)
-            if remotes._directory is not None:
-                for name, keyfile in remotes._directory.read_all():
-                    remotes._read(keyfile, name)
+            directory = find_remotes_dir(repo)
+            remotes = cls(repo, directory)
+            remotes._sources = read_remote_sources(repo, directory)
         return remotes
-
-    def _read(self, keyfile: KeyFile, file: str | None) -> None:
-        for name in iter_remote_names(keyfile):
-            if name in self._sources:
-                raise ConfigError(f'Multiple specifications found for remote "{name}"')
-            self._sources[name] = _Source(keyfile, file)
 
     # -- reading -------------------------------------------------------------------------
 
@@ -207,11 +197,11 @@ class Remotes:
             for key in group.keys(wanted):
                 config.set_raw(wanted, key, group.require_raw(wanted, key))
             self._write_config(config)
-            self._sources[name] = _Source(config, None)
+            self._sources[name] = RemoteSource(config, None)
             return
         file = f"{name}.conf"
         directory.write(file, group, sync=self._repo.fsync)
-        self._sources[name] = _Source(group, file)
+        self._sources[name] = RemoteSource(group, file)
 
     def delete(self, name: str) -> None:
         """Remove a remote and its keyring; its refs and cookies stay.
@@ -227,7 +217,7 @@ class Remotes:
         self._forget(name, source)
         self._repo.dir.remove(_keyring(name), missing_ok=True)
 
-    def _forget(self, name: str, source: _Source) -> None:
+    def _forget(self, name: str, source: RemoteSource) -> None:
         if source.file is not None and self._directory is not None:
             self._directory.remove(source.file)
         else:
@@ -243,7 +233,7 @@ class Remotes:
                 raise ConflictError(f'Remote "{name}" already defined in {self._place(source)}')
         self._repo.write_config(config)
 
-    def _place(self, source: _Source) -> str:
+    def _place(self, source: RemoteSource) -> str:
         if source.file is None or self._directory is None:
             return _IN_CONFIG
         return self._directory.full_path(source.file)

@@ -16,7 +16,7 @@ from pyostree.formats.objects import (
 )
 from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.delta_dirs import DeltaName, delete_delta, iter_deltas
-from pyostree.repo.remote_groups import iter_remote_names
+from pyostree.repo.remote_groups import configured_remotes
 from pyostree.repo.repo import Repo
 from pyostree.repo.retention import add_roots
 from pyostree.repo.sweep import PruneResult, delete_object, sweep
@@ -157,7 +157,7 @@ def _delete_stale_summaries(repo: Repo) -> None:
     """Delete cached summaries of remotes that are not configured any more."""
     if not repo.tmp.is_dir(_SUMMARY_CACHE):
         return
-    remotes = set(iter_remote_names(repo.config.keyfile))
+    remotes = configured_remotes(repo)
     with repo.tmp.open_dir(_SUMMARY_CACHE) as cache:
         for name in cache.list():
             if name.removesuffix(".sig") not in remotes:

@@ -52,7 +52,7 @@ def select_collection_refs(
     with doing("Listing refs"):
         if collection_id is not None:
             check_collection_id(collection_id)
-        remote_ids = remote_collections(repo.config.keyfile) if remotes else {}
+        remote_ids = remote_collections(repo) if remotes else {}
         refs = repo.refs.list_collections(repo.config.collection_id, remote_ids)
     return {
         ref: text

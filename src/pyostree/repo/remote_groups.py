@@ -1,14 +1,25 @@
-"""The ``[remote "NAME"]`` groups of a configuration: their names, and remotes' collections."""
+"""The ``[remote "NAME"]`` groups of a repository: in its ``config`` and in ``remotes.d``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from pyostree.errors import ConfigError, doing
 from pyostree.formats.keyfile import KeyFile
 from pyostree.formats.refspec import is_collection_id
+from pyostree.repo.remotes_dir import RemotesDir, find_remotes_dir
+from pyostree.repo.repo import Repo
 
 _START = 'remote "'
 _END = '"'
+
+
+class RemoteSource(NamedTuple):
+    """Where a remote is configured: `file` is None for the repository's own ``config``."""
+
+    keyfile: KeyFile
+    file: str | None
 
 
 def remote_group(name: str) -> str:
@@ -23,11 +34,45 @@ def iter_remote_names(keyfile: KeyFile) -> Iterator[str]:
             yield group[len(_START) : -len(_END)]
 
 
-def remote_collections(keyfile: KeyFile) -> dict[str, str]:
-    """Return the collection of each remote that has a valid one."""
+def read_remote_sources(repo: Repo, directory: RemotesDir | None) -> dict[str, RemoteSource]:
+    """Return where each remote of a repository is configured; those of parents are left out.
+
+    Args:
+        directory: the ``remotes.d`` that applies to the repository.
+
+    Raises:
+        ConfigError: a remote is described twice.
+        FormatError: a file cannot be parsed.
+        OSError: a file cannot be read.
+    """
+    keyfile = repo.config.keyfile
+    found = {name: RemoteSource(keyfile, None) for name in iter_remote_names(keyfile)}
+    if directory is None:
+        return found
+    for file, content in directory.read_all():
+        for name in iter_remote_names(content):
+            if name in found:
+                raise ConfigError(f'Multiple specifications found for remote "{name}"')
+            found[name] = RemoteSource(content, file)
+    return found
+
+
+def configured_remotes(repo: Repo) -> dict[str, RemoteSource]:
+    """Return what `read_remote_sources` does, for the directory that applies (same errors)."""
+    with doing("opening repo"), doing("Reloading remotes"):
+        directory = find_remotes_dir(repo)
+        try:
+            return read_remote_sources(repo, directory)
+        finally:
+            if directory is not None:
+                directory.close()
+
+
+def remote_collections(repo: Repo) -> dict[str, str]:
+    """Return the collection of each remote that has a valid one (errors as above)."""
     found = {}
-    for name in iter_remote_names(keyfile):
-        collection = keyfile.get_raw(remote_group(name), "collection-id")
+    for name, source in configured_remotes(repo).items():
+        collection = source.keyfile.get_string(remote_group(name), "collection-id")
         if collection is not None and is_collection_id(collection):
             found[name] = collection
     return found

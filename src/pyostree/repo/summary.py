@@ -193,7 +193,7 @@ def _list_refs(repo: Repo, remote_ids: Mapping[str, str] | None) -> tuple[Refs, 
     """Return the main list, and those of other collections by their ID."""
     own_id = repo.config.collection_id
     if remote_ids is None:
-        remote_ids = remote_collections(repo.config.keyfile)
+        remote_ids = remote_collections(repo)
     by_collection: dict[str, dict[str, str]] = {}
     for ref, text in repo.refs.list_collections(own_id, dict(remote_ids)).items():
         by_collection.setdefault(ref.collection_id or "", {})[ref.ref] = text

@@ -22,9 +22,15 @@ class RemotesDir:
         takes_new: whether new remotes are written here and not into the configuration.
     """
 
-    def __init__(self, root: Dir, *, takes_new: bool) -> None:
+    def __init__(self, root: Dir, *, takes_new: bool, owns_root: bool = False) -> None:
         self._root = root
+        self._owns_root = owns_root
         self.takes_new = takes_new
+
+    def close(self) -> None:
+        """Close the root unless it is one that others hold open."""
+        if self._owns_root:
+            self._root.close()
 
     def full_path(self, file: str) -> str:
         """Return the path of a file in the directory, for messages."""
@@ -76,6 +82,6 @@ def find_remotes_dir(repo: Repo) -> RemotesDir | None:
     system = root.try_stat(_SYSTEM_REPO, follow=True)
     own = repo.dir.stat_self()
     if system is not None and (system.st_dev, system.st_ino) == (own.st_dev, own.st_ino):
-        return RemotesDir(root, takes_new=True)
+        return RemotesDir(root, takes_new=True, owns_root=True)
     root.close()
     return None
