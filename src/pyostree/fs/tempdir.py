@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +14,9 @@ def private_directory(prefix: str) -> Iterator[Dir]:
 
     The label of the `Dir` is its path.
     """
+    import shutil  # these two are slow to import
+    import tempfile
+
     path = tempfile.mkdtemp(prefix=prefix)
     try:
         with Dir.at(path) as directory:

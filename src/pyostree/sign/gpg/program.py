@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Sequence
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from pyostree.errors import OstreeError, UnsupportedError
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
+
+if TYPE_CHECKING:
+    import subprocess
 
 PROGRAM = "gpg"
 HOME_PREFIX = "ostree-gpg-"
@@ -92,6 +94,8 @@ def _run(arguments: Sequence[str], scratch: Dir, data: bytes | None, timeout_s: 
 def _start(
     command: Sequence[str], errors: IO[bytes], *, has_input: bool
 ) -> subprocess.Popen[bytes]:
+    import subprocess  # slow to import, and most pulls verify nothing
+
     try:
         return subprocess.Popen(
             command,
