@@ -57,11 +57,11 @@ class Workshop:
     def scratch(self, tool: Tool, name: str) -> Path:
         """Return a path of the tool's own where nothing is."""
         path = self.root / tool.name / name
-        self._retire(path)
+        self.retire(path)
         path.parent.mkdir(exist_ok=True)
         return path
 
-    def _retire(self, path: Path) -> None:
+    def retire(self, path: Path) -> None:
         """Put aside what an earlier run left.
 
         It is deleted when all is over: for minutes after a deletion, ext4 looks in vain at every

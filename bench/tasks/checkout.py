@@ -15,6 +15,7 @@ def _copies(shop: Workshop, tool: Tool) -> Argv:
 
 def _user_mode(shop: Workshop, tool: Tool) -> Argv:
     target = shop.scratch(tool, "checkout")
+    shop.retire(shop.archive() / "uncompressed-objects-cache")  # of an earlier run
     return (f"--repo={shop.archive()}", "checkout", "--user-mode", "one", f"{target}")
 
 
