@@ -26,15 +26,17 @@ def run(args: Args, out: TextIO) -> None:
     from pyostree.fs.dir import Dir
     from pyostree.repo.checksum_file import checksum_entry
 
-    base, name = ("/", args.path.lstrip("/")) if args.path.startswith("/") else (".", args.path)
+    # Without xattrs the path is taken as it is; with them `..` and a last slash are only text.
+    path = args.path if args.ignore_xattrs or not args.path else os.path.abspath(args.path)
+    base, name = ("/", path.lstrip("/") or ".") if path.startswith("/") else (".", path)
     with Dir.at(base) as directory:
         try:
-            status = directory.stat(name or ".")
-        except FileNotFoundError as err:
-            err.__notes__[:] = [_missing_text(args)]
+            status = directory.stat(name)
+        except OSError as err:
+            err.__notes__ = [_missing_text(args)]
             raise
         checksum = checksum_entry(
-            directory, name or ".", with_xattrs=not args.ignore_xattrs, status=status
+            directory, name, with_xattrs=not args.ignore_xattrs, status=status
         )
     out.write(f"{checksum}\n")
 

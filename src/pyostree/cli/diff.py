@@ -48,12 +48,18 @@ def _print_diff(args: Args, repo: Repo, sides: tuple[str, str], out: TextIO) -> 
     from pyostree.repo.diff import DiffOptions, diff_trees
 
     options = DiffOptions(
-        with_xattrs=not args.no_xattrs, owner_uid=args.owner_uid, owner_gid=args.owner_gid
+        with_xattrs=not args.no_xattrs,
+        owner_uid=_given(args.owner_uid),
+        owner_gid=_given(args.owner_gid),
     )
     found = diff_trees(repo, *sides, options)
     for letter, paths in (("M", found.modified), ("D", found.removed), ("A", found.added)):
         for path in paths:
             out.write(f"{letter}    {path}\n")
+
+
+def _given(number: int | None) -> int | None:
+    return None if number is None or number < 0 else number
 
 
 def _print_stats(repo: Repo, sides: tuple[str, str], out: TextIO) -> None:

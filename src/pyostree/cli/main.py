@@ -13,7 +13,7 @@ from pyostree.cli.console import Console
 from pyostree.cli.dispatch import Invocation, find_command
 from pyostree.cli.needs import SYSROOT, Finished, Need
 from pyostree.cli.options import VERBOSE, VERSION, Option, Positional, UsageError
-from pyostree.cli.parser import HelpRequested, OptionError, Parsed, parse
+from pyostree.cli.parser import HelpRequested, Parsed, parse
 from pyostree.cli.registry import TOP, Command, Group
 from pyostree.errors import OstreeError
 from pyostree.fs.limits import raise_open_files_limit
@@ -159,7 +159,7 @@ def _run_group(invocation: Invocation, name: str, console: Console) -> int:
             if parsed.values.get("_print_current_dir"):
                 return _print_current_dir(parsed, console)
         raise UsageError(invocation.problem)
-    except (UsageError, OptionError):
+    except (OstreeError, OSError):
         console.message(usage().removesuffix("\n"))
         raise
 

@@ -6,6 +6,7 @@ has and what ``run`` gets between its ``Args`` and the output stream.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -87,14 +88,20 @@ class RepoNeed(Need):
 
 
 class RepoPathNeed(Need):
-    """Where a repository is, or will be: ``run(args, path, out)``."""
+    """Where a repository will be; the default one must be there: ``run(args, path, out)``."""
 
     __slots__ = ()
     options_before = (_REPO,)
 
     @contextmanager
     def acquire(self, values: Values, out: TextIO) -> Iterator[tuple[object, ...]]:
-        yield (_text(values, "_repo") or default_repo_path(),)
+        path = _text(values, "_repo")
+        if path is None:
+            with _open_repo(None) as repo:
+                path = repo.path
+        with doing("Creating repo"):
+            _check_named(path, "mkdirat")
+        yield (path,)
 
 
 class RepoOrSysrootNeed(Need):
@@ -180,12 +187,15 @@ def open_sysroot(path: str | None) -> Sysroot:
     from pyostree.sysroot import Sysroot  # a repository command never needs it
 
     with doing("Initializing sysroot"):
-        return Sysroot.open(path or os.environ.get("OSTREE_SYSROOT") or "/")
+        return Sysroot.open(os.path.abspath(path or os.environ.get("OSTREE_SYSROOT") or "/"))
 
 
 def _open_repo(path: str | None) -> AbstractContextManager[Repo]:
     from pyostree.repo.repo import Repo  # `--help` needs none
 
+    if path is not None:
+        with doing("opening repo"):
+            _check_named(path, "opendir()")
     try:
         repo = Repo.open(os.path.abspath(default_repo_path() if path is None else path))
     except (FileNotFoundError, NotFoundError) as err:
@@ -207,6 +217,14 @@ def _open_repo_of_sysroot(path: str) -> Iterator[Repo]:
             repo = Repo.open_below(root, "ostree/repo", sysroot_dir=root)
         with repo:
             yield repo
+
+
+def _check_named(path: str, call: str) -> None:
+    # An empty name, as of an unset variable, must not mean the current directory.
+    if not path:
+        err = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        err.add_note(call)
+        raise err
 
 
 def _with_write_access(repo: Repo) -> Repo:

@@ -51,10 +51,10 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Print what the options ask for, by default the object itself."""
-    if args.print_metadata_key is not None:
-        _print_key(args, repo, args.print_metadata_key, out)
-    elif args.print_detached_metadata_key is not None:
-        _print_detached_key(args, repo, args.print_detached_metadata_key, out)
+    if args.print_detached_metadata_key is not None:
+        _print_value(args, _detached(args, repo), args.print_detached_metadata_key, out)
+    elif args.print_metadata_key is not None:
+        _print_value(args, _metadata(args, repo), args.print_metadata_key, out)
     elif args.list_metadata_keys:
         _list_keys(_metadata(args, repo), out)
     elif args.list_detached_metadata_keys:
@@ -96,14 +96,6 @@ def _detached(args: Args, repo: Repo) -> tuple[tuple[str, Variant], ...]:
     return metadata
 
 
-def _print_key(args: Args, repo: Repo, key: str, out: TextIO) -> None:
-    _print_value(args, _metadata(args, repo), key, out)
-
-
-def _print_detached_key(args: Args, repo: Repo, key: str, out: TextIO) -> None:
-    _print_value(args, _detached(args, repo), key, out)
-
-
 def _print_value(
     args: Args, metadata: tuple[tuple[str, Variant], ...], key: str, out: TextIO
 ) -> None:
@@ -133,10 +125,14 @@ def _print_file(args: Args, type_text: str, out: TextIO) -> None:
 
 
 def _print_sizes(args: Args, repo: Repo, out: TextIO) -> None:
+    from pyostree.errors import doing
     from pyostree.formats.sizes import format_size
     from pyostree.repo.commit_sizes import read_commit_sizes
 
-    needed, total = read_commit_sizes(repo, repo.resolve(args.object))
+    checksum = repo.resolve(args.object)
+    with doing("Failed to read commit"):
+        repo.load_commit(checksum)
+    needed, total = read_commit_sizes(repo, checksum)
     for label, part, whole in (
         ("Compressed", needed.archived, total.archived),
         ("Unpacked", needed.unpacked, total.unpacked),

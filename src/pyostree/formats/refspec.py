@@ -63,7 +63,7 @@ def is_collection_id(text: str) -> bool:
 def check_ref_fragment(text: str) -> None:
     """Raise `InvalidNameError` unless `text` is a ref fragment."""
     if not is_ref_fragment(text):
-        raise InvalidNameError(f"Invalid ref fragment '{_shown(text)}'")
+        raise InvalidNameError(f"Invalid ref fragment '{text}'")
 
 
 def check_ref_name(text: str) -> None:
@@ -85,13 +85,13 @@ def check_writable_ref_name(text: str) -> None:
 def check_remote_name(text: str) -> None:
     """Raise `InvalidNameError` unless `text` may name a remote."""
     if not is_ref_fragment(text):
-        raise InvalidNameError(f"Invalid remote name {_shown(text)}")
+        raise InvalidNameError(f"Invalid remote name {text}")
 
 
 def check_collection_id(text: str) -> None:
     """Raise `InvalidNameError` unless `text` is a collection ID."""
     if not is_collection_id(text):
-        raise InvalidNameError(f"Invalid collection ID {_shown(text)}")
+        raise InvalidNameError(f"Invalid collection ID {text}")
 
 
 def parse_refspec(text: str) -> Refspec:
@@ -102,7 +102,7 @@ def parse_refspec(text: str) -> Refspec:
     """
     remote, colon, ref = text.rpartition(":")
     if not is_ref_name(ref) or (colon and not is_ref_fragment(remote)):
-        raise InvalidNameError(f"Invalid refspec {_shown(text)}")
+        raise InvalidNameError(f"Invalid refspec {text}")
     return Refspec(remote if colon else None, ref)
 
 
@@ -112,7 +112,3 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _shown(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 
-from pyostree.errors import UnsupportedError
 from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
 from pyostree.formats.file_header import FileHeader, encode_header
 from pyostree.formats.objects import Checksum
@@ -24,7 +23,7 @@ def checksum_entry(
     gid: int | None = None,
     status: os.stat_result | None = None,
 ) -> Checksum:
-    """Return the checksum of a file or symlink, or of a directory's metadata.
+    """Return the checksum of a file or symlink, or of the metadata of anything else.
 
     Args:
         with_xattrs: whether xattrs count.
@@ -34,7 +33,6 @@ def checksum_entry(
 
     Raises:
         OSError: it cannot be read.
-        UnsupportedError: a device, socket or pipe.
     """
     status = status or directory.stat(name)
     owner = status.st_uid if uid is None else uid
@@ -47,9 +45,11 @@ def checksum_entry(
     xattrs = read_path_xattrs(directory, name) if with_xattrs else ()
     if stat.S_ISLNK(mode):
         return _hash_symlink(directory, name, FileHeader(owner, group, mode, "", xattrs))
-    if not stat.S_ISDIR(mode):
-        raise UnsupportedError(f"Not a regular file or symlink: {name}")
-    return checksum_dirmeta(owner, group, mode, xattrs)
+    if stat.S_ISDIR(mode):
+        return checksum_dirmeta(owner, group, mode, xattrs)
+    # No commit holds a device, socket or pipe, but two directories with some can be compared.
+    header = encode_header(FileHeader(owner, group, mode, "", xattrs))
+    return Checksum(hashlib.sha256(header).digest())
 
 
 def checksum_dirmeta(uid: int, gid: int, mode: int, xattrs: Xattrs) -> Checksum:

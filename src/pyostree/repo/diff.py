@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import errno
+import os
 from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -199,7 +201,11 @@ class _LocalSide:
     """A directory in the file system."""
 
     def __init__(self, path: str, options: DiffOptions) -> None:
-        self._top = Dir.at(path)
+        try:
+            self._top = Dir.at(path)
+        except OSError as err:
+            err.__notes__ = [_failed_text(path, err)]
+            raise
         self._options = options
         # Most files follow one of the same directory.
         self._path = ""
@@ -230,6 +236,13 @@ class _LocalSide:
             self._dir = self._top.walk(path)
             self._path = path
         return self._dir
+
+
+def _failed_text(path: str, err: OSError) -> str:
+    full = os.path.abspath(path)
+    if err.errno == errno.ENOTDIR:
+        return f"Error opening directory '{full}'"
+    return f"Error when getting information for file “{full}”"
 
 
 def _inode_of(entry: DirEntry[str]) -> int:

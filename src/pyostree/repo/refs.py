@@ -14,8 +14,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from stat import S_ISDIR
+from typing import TYPE_CHECKING
 
-from pyostree.errors import ConflictError, InvalidNameError, RefNotFoundError
+from pyostree.errors import ConflictError, FormatError, InvalidNameError, RefNotFoundError
 from pyostree.formats.objects import Checksum, is_checksum, parse_checksum
 from pyostree.formats.refspec import (
     CollectionRef,
@@ -31,10 +33,14 @@ from pyostree.formats.refspec import (
 )
 from pyostree.fs.dir import Dir
 
+if TYPE_CHECKING:
+    from os import DirEntry
+
 _HEADS = "refs/heads"
 _REMOTES = "refs/remotes"
 _MIRRORS = "refs/mirrors"
 _MAX_REF_BYTES = 4096  # a valid one has 65; aliases and junk must not fill the memory
+_BLANKS = " \t\n\v\f\r"
 
 
 class Refs:
@@ -74,56 +80,57 @@ class Refs:
         return dict(sorted(found.items()))
 
     def _list_prefix(self, prefix: str) -> dict[str, str]:
-        remote, path = _split_prefix(prefix)
+        remote, path = split_prefix(prefix)
         base = _HEADS if remote is None else f"{_REMOTES}/{remote}"
         lead = "" if remote is None else f"{remote}:"
         full = f"{base}/{path}"
-        if self._dir.is_dir(full):
+        try:
+            status = self._dir.stat(full, follow=True)
+        except FileNotFoundError:
+            return {}
+        if S_ISDIR(status.st_mode):
             return dict(sorted(self._walk(full, f"{lead}{path}/")))
-        if self._dir.exists(full):
-            return {f"{lead}{path}": self._read_text(full)}
-        return {}
+        return {f"{lead}{path}": _read_text(self._dir, full)}
 
     def is_ref_directory(self, prefix: str) -> bool:
         """Tell whether `prefix` names a directory of refs rather than a ref."""
-        remote, path = _split_prefix(prefix)
+        remote, path = split_prefix(prefix)
         base = _HEADS if remote is None else f"{_REMOTES}/{remote}"
         return self._dir.is_dir(f"{base}/{path}")
 
     def _walk(self, path: str, lead: str) -> Iterator[tuple[str, str]]:
+        for directory, entry, name in self._entries(path, lead):
+            try:
+                yield name, _read_text(directory, entry.name)
+            except FileNotFoundError:
+                if entry.is_symlink():
+                    raise  # else the ref was deleted after it had been listed
+
+    def _entries(self, path: str, lead: str) -> Iterator[tuple[Dir, DirEntry[str], str]]:
+        """Yield the files and links below a directory: where they are, and their full names."""
         stack = [(path, lead)]
         while stack:
             current, name_lead = stack.pop()
             with self._dir.open_dir(current) as directory:
-                names = directory.list()
-            for name in names:
-                if not is_ref_fragment(name):
-                    continue
-                full = f"{current}/{name}"
-                if self._dir.is_dir(full):
-                    stack.append((full, f"{name_lead}{name}/"))
-                else:
-                    yield name_lead + name, self._read_text(full)
+                for entry in directory.scan():
+                    if not is_ref_fragment(entry.name):
+                        continue
+                    # A link is not followed: it might lead above itself.
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append((f"{current}/{entry.name}", f"{name_lead}{entry.name}/"))
+                    else:
+                        yield directory, entry, name_lead + entry.name
 
     def aliases(self) -> dict[str, str]:
-        """Return local aliases with the refs that they stand for."""
+        """Return local aliases with the refs that they stand for, which may be gone."""
         found = {}
-        for name in dict(self._walk(_HEADS, "")):
-            target = self._alias_target(name)
-            if target is not None:
+        for directory, entry, name in self._entries(_HEADS, ""):
+            if entry.is_symlink():
+                target = directory.read_link(entry.name)
+                while target.startswith("../"):
+                    target = target[3:]
                 found[name] = target
         return dict(sorted(found.items()))
-
-    def _alias_target(self, name: str) -> str | None:
-        try:
-            target = self._dir.read_link(f"{_HEADS}/{name}")
-        except OSError as err:
-            if err.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):
-                return None
-            raise
-        while target.startswith("../"):
-            target = target[3:]
-        return target
 
     def list_collections(
         self, own_id: str | None, remote_ids: dict[str, str]
@@ -153,10 +160,6 @@ class Refs:
         return dict(sorted(found.items()))
 
     # -- reading -------------------------------------------------------------------------
-
-    def _read_text(self, path: str) -> str:
-        data = self._dir.read_file(path, max_bytes=_MAX_REF_BYTES)
-        return data.decode("utf-8", "replace").rstrip()
 
     def read(self, refspec: Refspec, *, fallback: bool = True) -> Checksum | None:
         """Return the commit of a ref, or None when there is no such ref.
@@ -189,23 +192,19 @@ class Refs:
         if not fallback:
             return
         yield f"{_REMOTES}/{refspec.ref}"
-        if self._dir.is_dir(_REMOTES):
-            with self._dir.open_dir(_REMOTES) as directory:
-                remotes = [entry.name for entry in directory.scan() if entry.is_dir()]
-            for remote in remotes:
-                yield f"{_REMOTES}/{remote}/{refspec.ref}"
+        with self._dir.open_dir(_REMOTES) as directory:
+            remotes = [entry.name for entry in directory.scan() if entry.is_dir()]
+        for remote in remotes:
+            yield f"{_REMOTES}/{remote}/{refspec.ref}"
 
     def _try_read(self, path: str, refspec: Refspec) -> str | None:
         try:
-            return self._read_text(path)
-        except (FileNotFoundError, NotADirectoryError):
+            return _read_text(self._dir, path)
+        except FileNotFoundError:
             return None
-        except IsADirectoryError:
-            if path.startswith(_REMOTES) and refspec.remote is None:
-                return None
-            err = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            err.add_note(f"Couldn't open ref '{refspec.ref}'")
-            raise err from None
+        except (IsADirectoryError, FormatError) as err:
+            err.__notes__ = [f"Couldn't open ref '{refspec.ref}'"]
+            raise
 
     # -- writing -------------------------------------------------------------------------
 
@@ -275,10 +274,28 @@ class Refs:
         self._dir.touch()
 
 
-def _split_prefix(prefix: str) -> tuple[str | None, str]:
+def _read_text(directory: Dir, name: str) -> str:
+    try:
+        data = directory.read_file(name, max_bytes=_MAX_REF_BYTES)
+    except IsADirectoryError as err:
+        err.__notes__ = []
+        raise
+    if b"\0" in data:
+        raise FormatError("Invalid UTF-8")
+    try:
+        return data.decode("utf-8").rstrip(_BLANKS)
+    except UnicodeDecodeError:
+        raise FormatError("Invalid UTF-8") from None
+
+
+def split_prefix(prefix: str) -> tuple[str | None, str]:
+    """Return the remote and the path below it, ``.`` for all refs of a remote.
+
+    Raises:
+        InvalidNameError: it is neither ``REMOTE:`` nor a refspec.
+    """
     remote, colon, path = prefix.partition(":")
-    if colon and path in ("", "."):
-        check_remote_name(remote)
+    if colon and path in ("", ".") and is_ref_fragment(remote):
         return remote, "."
     refspec = parse_refspec(prefix)
     return refspec.remote, refspec.ref
