@@ -7,9 +7,9 @@ from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import (
     CollectionRef,
     check_collection_id,
-    check_ref_name,
     parse_refspec,
 )
+from pyostree.repo.refs import split_prefix
 from pyostree.repo.remote_groups import remote_collections
 from pyostree.repo.repo import Repo
 
@@ -40,9 +40,17 @@ def _without_dot(name: str) -> str:
 def select_aliases(repo: Repo, prefix: str | None) -> dict[str, str]:
     """Return local aliases and the refs they stand for; `prefix` as in `select_refs`."""
     with doing("Listing refs"):
-        aliases = repo.refs.aliases()
-        chosen = repo.refs.list(prefix, remotes=False)
-    return {name: target for name, target in aliases.items() if name in chosen}
+        return _aliases_below(repo, prefix)
+
+
+def _aliases_below(repo: Repo, prefix: str | None) -> dict[str, str]:
+    remote, path = (None, "") if prefix is None else split_prefix(prefix)
+    aliases = repo.refs.aliases() if remote is None else {}
+    return {name: target for name, target in aliases.items() if _is_below(name, path)}
+
+
+def _is_below(name: str, path: str) -> bool:
+    return path in ("", name) or name.startswith(f"{path}/")
 
 
 def select_collection_refs(
@@ -102,11 +110,12 @@ def _check_local(name: str) -> None:
 
 def create_collection_ref(repo: Repo, new: str, revision: str) -> None:
     """Make a collection's ref (``COLLECTION-ID:REF``) point to a revision."""
-    collection_id, colon, name = new.partition(":")
-    check_collection_id(collection_id if colon else "")
-    check_ref_name(name)
+    refspec = parse_refspec(new)
+    check_collection_id(refspec.ref if refspec.remote is None else refspec.remote)
+    if refspec.remote is None:
+        raise InvalidNameError(f"Invalid refspec {new}")
     checksum = repo.resolve(revision)
-    _write_collection_ref(repo, CollectionRef(collection_id, name), checksum)
+    _write_collection_ref(repo, CollectionRef(refspec.remote, refspec.ref), checksum)
     repo.refs_changed()
 
 
@@ -131,7 +140,8 @@ def delete_refs(repo: Repo, prefix: str) -> None:
         ConflictError: an alias stands for one of them; those before it are gone then.
     """
     with doing("Listing refs"):
-        names = list(repo.refs.list(prefix))
+        # A dangling alias is no ref, but must not stay for ever.
+        names = sorted({*repo.refs.list(prefix), *_aliases_below(repo, prefix)})
         aliases = repo.refs.aliases()
     for name in names:
         for alias, target in aliases.items():
