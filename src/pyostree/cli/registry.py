@@ -136,6 +136,7 @@ TOP = Group(
         Command("commit", "commit", "Store a new commit"),
         Command("config", "config", "Read or change the repository's configuration"),
         Command("diff", "diff", "List what differs between two revisions or directories"),
+        Command("export", "export", "Write a commit as a tar archive"),
         Command("fsck", "fsck", "Verify that the repository is intact"),
         Command("gpg-sign", "gpg_sign", "Sign a commit with a GPG key, or remove signatures"),
         Command("init", "init", "Create an empty repository"),

@@ -26,51 +26,63 @@ _OCTAL_DIGITS = b"01234567"
 
 
 class TarHeader(NamedTuple):
-    """One header block, as far as a commit needs it.
+    """One header block; what only members have is decoded when it is asked for.
 
     Attributes:
-        mode: as stored; old archives put the file type into it as well.
         size: what follows the header, in bytes, unless an extended header says otherwise.
         type: the type flag, one byte.
-        block: the whole block, for what only some types have.
     """
 
-    path: bytes
-    mode: int
-    uid: int
-    gid: int
+    block: bytes
     size: int
     type: bytes
-    target: bytes
-    block: bytes
+
+    @property
+    def path(self) -> bytes:
+        """The name, with its prefix."""
+        block = self.block
+        name = block[:100].partition(b"\0")[0]
+        if not block[345]:
+            return name
+        magic = block[257:265]
+        if magic == _GNU_MAGIC or not magic.startswith(_POSIX_MAGIC):
+            return name
+        prefix = block[345:500].partition(b"\0")[0]
+        return prefix + name if prefix.endswith(b"/") else prefix + b"/" + name
+
+    @property
+    def target(self) -> bytes:
+        """Target of a link."""
+        return self.block[157:257].partition(b"\0")[0]
+
+    @property
+    def mode(self) -> int:
+        """As stored; old archives put the file type into it as well."""
+        return decode_number(self.block[100:108])
+
+    @property
+    def uid(self) -> int:
+        """Owner."""
+        return decode_number(self.block[108:116])
+
+    @property
+    def gid(self) -> int:
+        """Group."""
+        return decode_number(self.block[116:124])
 
 
 def decode_tar_header(block: bytes) -> TarHeader:
-    """Return the fields of a header block.
+    """Return a header block.
 
     Raises:
-        ArchiveError: its checksum or one of its numbers is wrong.
+        ArchiveError: its checksum or its size is wrong.
     """
     if not is_tar_header(block):
         raise ArchiveError("Damaged tar archive")
-    name = block[:100].partition(b"\0")[0]
-    magic = block[257:265]
-    if block[345] and magic != _GNU_MAGIC and magic.startswith(_POSIX_MAGIC):
-        prefix = block[345:500].partition(b"\0")[0]
-        name = prefix + name if prefix.endswith(b"/") else prefix + b"/" + name
     size = decode_number(block[124:136])
     if size < 0:
         raise ArchiveError("Damaged tar archive")
-    return TarHeader(
-        name,
-        decode_number(block[100:108]),
-        decode_number(block[108:116]),
-        decode_number(block[116:124]),
-        size,
-        block[156:157],
-        block[157:257].partition(b"\0")[0],
-        block,
-    )
+    return TarHeader(block, size, block[156:157])
 
 
 def is_tar_header(block: bytes) -> bool:
@@ -95,15 +107,10 @@ def decode_number(field: bytes) -> int:
         if first & 0x40:
             return value - (1 << bits)  # two's complement
         return value - (1 << (bits - 1))
-    text = field.strip(b" \0")
-    if not text:
-        return 0
-    if text.isdigit():
-        try:
-            return int(text, 8)
-        except ValueError:
-            pass
-    return _lenient_octal(field)
+    try:
+        return int(field.rstrip(b" \0"), 8)
+    except ValueError:
+        return _lenient_octal(field)
 
 
 def _lenient_octal(field: bytes) -> int:

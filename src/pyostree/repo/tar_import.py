@@ -36,9 +36,10 @@ from pyostree.repo.parallel import map_ordered, worker_pool
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.records import Buffer
 
-# Larger members are streamed; up to the second limit all those that wait for a worker.
-_IN_MEMORY_BYTES = 16 << 20
-_IN_FLIGHT_BYTES = 48 << 20
+# Larger members are streamed: the store, too, works on no more than that in one piece.
+_IN_MEMORY_BYTES = 64 << 20
+# Of all members that a worker has or is about to get; a larger one gets through alone.
+_IN_FLIGHT_BYTES = 32 << 20
 _BATCH_FILES = 128
 _BATCH_BYTES = 2 << 20
 _BATCHES_AHEAD = 16
@@ -145,7 +146,7 @@ class TarSource:
                 reader = open_archive(stream)
             self._links.clear()
             with worker_pool() as pool:
-                batches = _batches(self._walk(reader, tree))
+                batches = self._within_budget(_batches(self._walk(reader, tree)))
                 # The pool ends before the transaction: no thread may write on after that.
                 for batch in map_ordered(pool, self._store_batch, batches, ahead=_BATCHES_AHEAD):
                     for file, stored in batch:
@@ -245,8 +246,6 @@ class TarSource:
         if member.kind is MemberKind.SYMLINK:
             return _File(node, name, header, b"")
         if member.size <= _IN_MEMORY_BYTES:
-            # What waits in an unfinished batch leaves room for this, so that it cannot be stuck.
-            self._budget.take(member.size)
             return _File(node, name, header, reader.read_content())
         with doing(show_path(member.path)):
             chunks = (bytes(piece) for piece in reader.iter_content())
@@ -254,18 +253,26 @@ class TarSource:
         return _File(node, name, header, b"", _Stored(checksum, member.size, is_new))
 
     def _store_batch(self, batch: list[_File]) -> list[tuple[_File, _Stored]]:
-        return [(file._replace(data=b""), file.stored or self._store_file(file)) for file in batch]
+        try:
+            # Without the content, which would stay in memory until the batch has its turn.
+            return [
+                (file._replace(data=b""), file.stored or self._store_file(file)) for file in batch
+            ]
+        finally:
+            self._budget.give_back(_size(batch))
 
     def _store_file(self, file: _File) -> _Stored:
         header, data = file.header, file.data
         digest = hashlib.sha256(encode_header(header))
         digest.update(data)
         checksum = Checksum(digest.digest())
-        try:
-            is_new = self._store.put_content(checksum, header, data)
-        finally:
-            self._budget.give_back(len(data))
+        is_new = self._store.put_content(checksum, header, data)
         return _Stored(checksum, len(data), is_new)
+
+    def _within_budget(self, batches: Iterator[list[_File]]) -> Iterator[list[_File]]:
+        for batch in batches:
+            self._budget.take(_size(batch))
+            yield batch
 
     # -- hard links ----------------------------------------------------------------------
 
@@ -323,6 +330,10 @@ def _target(member: Member) -> str:
         raise FormatError(
             f"Archive entry symlink target is not valid UTF-8: {show_path(member.path)}"
         ) from None
+
+
+def _size(batch: list[_File]) -> int:
+    return sum(len(file.data) for file in batch)
 
 
 def _batches(files: Iterator[_File]) -> Iterator[list[_File]]:
