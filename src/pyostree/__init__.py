@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyostree.api.commits import HistoryEntry, Layer, MetadataValue
+    from pyostree.api.commits import CommitOptions, HistoryEntry, Layer, MetadataValue
     from pyostree.api.repo import Repo
     from pyostree.api.report import FsckReport
     from pyostree.api.view import CommitView, DirectoryEntry, Entry, FileEntry, SymlinkEntry
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pyostree.progress import Cancel, Phase, Progress, ProgressCallback
     from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
     from pyostree.repo.commit import CommitResult
+    from pyostree.repo.commit_labels import CommitLabels
     from pyostree.repo.commit_request import TreeSource
     from pyostree.repo.diff import Diff, DiffOptions
     from pyostree.repo.fsck import FsckOptions
@@ -64,7 +65,9 @@ __all__ = [
     "Checksum",
     "ChecksumMismatchError",
     "Commit",
+    "CommitLabels",
     "CommitModifier",
+    "CommitOptions",
     "CommitResult",
     "CommitView",
     "ConfigError",
@@ -125,7 +128,9 @@ _HOMES = {
     "Checksum": "formats.objects",
     "ChecksumMismatchError": "errors",
     "Commit": "formats.commit",
+    "CommitLabels": "repo.commit_labels",
     "CommitModifier": "repo.modifier",
+    "CommitOptions": "api.commits",
     "CommitResult": "repo.commit",
     "CommitView": "api.view",
     "ConfigError": "errors",

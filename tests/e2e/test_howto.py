@@ -54,6 +54,7 @@ def test_how_to_commands_print_what_the_page_says(page: Path, tmp_path: Path, os
     done = list(steps(page.read_text()))
     assert done, "a how-to without a command"
     (tmp_path / "work").mkdir()
+    (tmp_path / "work/examples").symlink_to(PAGES[0].parents[2] / "examples")
     for step in done:
         result = subprocess.run(
             ["/bin/sh", "-e", "-c", step.command],

@@ -18,6 +18,7 @@ from pyostree import (
     CheckoutOptions,
     Checksum,
     CommitModifier,
+    CommitOptions,
     ConflictError,
     DiffOptions,
     DirectoryEntry,
@@ -73,12 +74,12 @@ def test_commit_describes_what_was_asked(repo: Repo, tree: MemoryTree) -> None:
     made = repo.commit(
         tree,
         "main",
+        CommitOptions(bind_refs=("other",)),
         subject="first",
         body="more",
         metadata={"version": "1.0", "flag": True, "raw": b"\0", "n": Variant("u", 7)},
         detached_metadata={"note": "beside"},
         timestamp=1_700_000_000,
-        bind_refs=["other"],
     )
     assert isinstance(made.checksum, Checksum)
     assert made.stats.content_objects_written == 5
@@ -121,7 +122,7 @@ def test_commit_directory_and_consume_it(repo: Repo, tmp_path: Path) -> None:
     source = write_files(tmp_path / "root", {"a/b": "content"})
     repo.commit(source, "main")
     assert repo.view("main").read_text("a/b") == "content"
-    repo.commit(str(source), "main", consume=True)
+    repo.commit(str(source), "main", CommitOptions(consume=True))
     assert not source.exists()
 
 
@@ -464,7 +465,7 @@ def test_open_and_create(tmp_path: Path) -> None:
         assert made.mode is RepoMode.ARCHIVE
     with Repo.create(tmp_path / "repo", RepoMode.BARE) as same:
         assert same.mode is RepoMode.ARCHIVE
-        assert same.config.collection_id == "org.example.Os"
+        assert same.collection_id == "org.example.Os"
     with Repo.open(str(tmp_path / "repo")) as opened:
         assert opened.writable
 

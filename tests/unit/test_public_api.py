@@ -1,7 +1,10 @@
-"""The public names: complete, sorted, importable; the example program works."""
+"""The public names: complete, sorted, importable, documented."""
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import pyostree
+from pyostree import errors
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,9 +22,19 @@ def test_all_is_sorted_and_without_repeats() -> None:
     assert dir(pyostree) == sorted(pyostree.__all__)
 
 
+_ALIASES = {"Content", "Entry", "Layer", "MetadataValue", "ProgressCallback", "Xattrs"}
+
+
 @pytest.mark.parametrize("name", [name for name in pyostree.__all__ if name != "__version__"])
 def test_public_name_is_importable(name: str) -> None:
-    assert getattr(pyostree, name).__name__ == name
+    found = getattr(pyostree, name)
+    assert name in _ALIASES or (isinstance(found, type) and found.__name__ == name)
+
+
+def test_all_errors_are_public() -> None:
+    for name, value in vars(errors).items():
+        if isinstance(value, type) and issubclass(value, errors.OstreeError):
+            assert getattr(pyostree, name) is value
 
 
 def test_unknown_name_raises_attribute_error() -> None:
@@ -34,11 +48,74 @@ def test_import_of_package_loads_no_other_module() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_example_commits_a_directory_and_reads_a_file_back(tmp_path: Path) -> None:
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "greeting").write_text("hello\n")
-    program = ROOT / "examples" / "commit_and_read.py"
-    command: list[str | Path]
-    command = [sys.executable, program, tmp_path / "repo", tmp_path / "tree", "/greeting"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "hello\n"
+def test_types_of_the_public_names_are_checked_strictly(tmp_path: Path) -> None:
+    # `files` of the configuration has the examples; this is what a stranger's program sees.
+    assert (ROOT / "src/pyostree/py.typed").exists()
+    text = (ROOT / "pyproject.toml").read_text()
+    assert '"examples"' in text
+    assert "strict = true" in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["unit/test_api.py", "unit/test_memory_tree.py", "property/test_memory_tree_properties.py"],
+)
+def test_programs_need_only_public_names(path: str) -> None:
+    tree = ast.parse((ROOT / "tests" / path).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert not any(name.name.startswith("pyostree") for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pyostree"):
+            assert node.module == "pyostree"
+            assert {name.name for name in node.names} <= set(pyostree.__all__)
+        elif isinstance(node, ast.Attribute):
+            # The last is a public method of records, whatever its name.
+            assert not node.attr.startswith("_") or node.attr in ("__notes__", "_replace")
+
+
+# -- the page that lists them ------------------------------------------------------------------
+
+PAGE = (ROOT / "docs/api.md").read_text()
+
+
+def documented(kind: str) -> set[str]:
+    """Return the names in backquotes that begin a heading or a row of a table."""
+    lines = re.findall(kind, PAGE, re.MULTILINE)
+    return {name for line in lines for name in re.findall(r"`(\w+)", line)}
+
+
+def test_page_lists_every_public_name_and_no_other() -> None:
+    listed = documented(r"^### (.*)$") | documented(r"^\| (`\w+`(?:, `\w+`)*) \|")
+    assert listed == set(pyostree.__all__)
+
+
+@pytest.mark.parametrize("name", ["Repo", "CommitView", "MemoryTree", "Cancel", "Progress"])
+def test_page_lists_every_call_with_its_parameters(name: str) -> None:
+    section = PAGE.split(f"### `{name}`")[1].split("\n### ")[0].split("\n## ")[0]
+    shown = dict(re.findall(r"^- `(\w+)(?:\((.*?)\))?`", section, re.MULTILINE))
+    kind = getattr(pyostree, name)
+    own = {key for key in vars(kind) if not key.startswith("_")}
+    base = {"close", "create", "disable_fsync", "mode", "open", "path", "resolve", "writable"}
+    inherited = base if name == "Repo" else set()
+    attributes = {"checksum", "commit"} if name == "CommitView" else set()
+    if name == "MemoryTree":
+        own.discard("walk")  # for the library itself
+    assert shown.keys() == own | inherited | attributes
+    for call in own:
+        member = inspect.getattr_static(kind, call)
+        if inspect.isfunction(member):
+            parameters = [key for key in inspect.signature(member).parameters if key != "self"]
+            listed = re.findall(r"(\w+)(?:=[^,]*)?(?:, |$)", shown[call])
+            assert listed == parameters, call
+
+
+def test_every_public_class_and_call_has_a_docstring() -> None:
+    for name in pyostree.__all__:
+        found = getattr(pyostree, name)
+        if not isinstance(found, type):
+            continue
+        assert found.__doc__, name
+        for key, member in vars(found).items():
+            is_public = not key.startswith("_") and found.__module__.startswith("pyostree")
+            if is_public and inspect.isfunction(member):
+                assert member.__doc__, f"{name}.{key}"

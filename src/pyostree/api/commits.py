@@ -11,7 +11,6 @@ from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum
 from pyostree.repo.commit import CommitRequest, TreeSource, commit
 from pyostree.repo.memory_tree import MemoryTree
-from pyostree.repo.modes import RepoMode
 from pyostree.repo.modifier import CommitModifier
 from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import iter_history
@@ -20,6 +19,40 @@ __all__ = ["HistoryEntry", "Layer", "MetadataValue", "as_metadata", "commit", "i
 
 Layer = str | os.PathLike[str] | MemoryTree | TreeSource
 MetadataValue = str | bool | bytes | Variant
+
+
+class CommitOptions(NamedTuple):
+    """What few commits need.
+
+    Attributes:
+        base: revision whose tree lies below all others, untouched by the modifier.
+        keep_metadata: keys to copy from the parent's metadata.
+        bindings: whether the commit names the refs that it is made for.
+        bind_refs: more such refs, beside the branch.
+        bootable: mark the commit as bootable; it must hold one kernel.
+        composefs: add the digest of the tree's composefs image.
+        skip_if_unchanged: commit nothing when the tree equals the parent's.
+        consume: delete what was read from directories.
+        link_speedup: take hard links to objects of the repository for these objects.
+        devino_canonical: also where the modifier would change something.
+        generate_sizes: list the sizes of objects in the commit; only archive repositories do.
+        tar_autocreate_parents: make the directories that members of archives need, and a root.
+        tar_pathname_filter: ``REGEX,REPLACEMENT`` for the names of such members.
+    """
+
+    base: str | None = None
+    keep_metadata: tuple[str, ...] = ()
+    bindings: bool = True
+    bind_refs: tuple[str, ...] = ()
+    bootable: bool = False
+    composefs: bool = False
+    skip_if_unchanged: bool = False
+    consume: bool = False
+    link_speedup: bool = False
+    devino_canonical: bool = False
+    generate_sizes: bool = False
+    tar_autocreate_parents: bool = False
+    tar_pathname_filter: str | None = None
 
 
 class HistoryEntry(NamedTuple):
@@ -37,14 +70,13 @@ def iter_commits(repo: Repo, checksum: Checksum) -> Iterator[HistoryEntry]:
         yield HistoryEntry(name, found)
 
 
-def make_request(  # noqa: PLR0913  # what has to be translated
+def make_request(
     repo: Repo,
     tree: Layer | Sequence[Layer],
     branch: str | None,
+    options: CommitOptions | None,
     *,
     modifier: CommitModifier | None,
-    metadata: Mapping[str, MetadataValue] | None,
-    detached_metadata: Mapping[str, MetadataValue] | None,
     parent: str | Checksum | None,
 ) -> CommitRequest:
     """Return the request for a commit into `repo`."""
@@ -52,11 +84,10 @@ def make_request(  # noqa: PLR0913  # what has to be translated
     return CommitRequest(
         branch=branch,
         trees=tuple(_as_source(layer) for layer in layers),
-        modifier=modifier or CommitModifier(canonical_by_mode=repo.mode is RepoMode.BARE_USER_ONLY),
+        modifier=modifier or CommitModifier(),
         orphan=branch is None,
         parent=None if parent is None else _parent(repo, parent),
-        metadata=as_metadata(metadata or {}),
-        detached=as_metadata(detached_metadata or {}),
+        **(options or CommitOptions())._asdict(),
     )
 
 

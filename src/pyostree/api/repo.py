@@ -11,7 +11,7 @@ from pyostree.progress import Cancel, ProgressCallback, watch_with
 from pyostree.repo import repo as core
 
 if TYPE_CHECKING:
-    from pyostree.api.commits import HistoryEntry, Layer, MetadataValue
+    from pyostree.api.commits import CommitOptions, HistoryEntry, Layer, MetadataValue
     from pyostree.api.report import FsckReport
     from pyostree.api.view import CommitView
     from pyostree.formats.gvariant import Variant
@@ -37,12 +37,18 @@ class Repo(core.Repo):
     Errors are an `OstreeError`, or an `OSError` when the operating system refused something.
     """
 
+    @property
+    def collection_id(self) -> str | None:
+        """Collection that the repository publishes, if any."""
+        return self.config.collection_id
+
     # -- commits ---------------------------------------------------------------------------
 
     def commit(  # noqa: PLR0913  # the options of a command, all by keyword
         self,
         tree: Layer | Sequence[Layer],
         branch: str | None = None,
+        options: CommitOptions | None = None,
         *,
         subject: str = "",
         body: str = "",
@@ -51,10 +57,6 @@ class Repo(core.Repo):
         parent: str | Checksum | None = None,
         modifier: CommitModifier | None = None,
         timestamp: int | None = None,
-        bootable: bool = False,
-        bind_refs: Sequence[str] = (),
-        skip_if_unchanged: bool = False,
-        consume: bool = False,
         progress: ProgressCallback | None = None,
         cancel: Cancel | None = None,
     ) -> CommitResult:
@@ -70,33 +72,19 @@ class Repo(core.Repo):
             metadata: text, bool, bytes or `Variant` by key; ``version`` is shown by most tools.
             detached_metadata: kept beside the commit, so that it may be changed later.
             parent: another parent than the branch's commit; ``none`` for no parent.
-            modifier: what to change on the way: owners, permissions, paths to leave out. By
-                default nothing, but what a repository of mode bare-user-only cannot hold.
+            modifier: what to change on the way: owners, permissions, labels, paths to leave out.
+                What a repository of mode bare-user-only cannot hold is always changed.
             timestamp: seconds since 1970 UTC; None for now.
-            bootable: mark the commit as bootable; it must hold one kernel.
-            bind_refs: more refs that the commit is made for, beside `branch`.
-            skip_if_unchanged: commit nothing when the tree equals the parent's.
-            consume: delete what was read from directories.
         """
-        from pyostree.api.commits import commit, make_request
+        from pyostree.api.commits import as_metadata, commit, make_request
 
-        request = make_request(
-            self,
-            tree,
-            branch,
-            modifier=modifier,
-            metadata=metadata,
-            detached_metadata=detached_metadata,
-            parent=parent,
-        )
+        request = make_request(self, tree, branch, options, modifier=modifier, parent=parent)
         request = request._replace(
             subject=subject,
             body=body,
+            metadata=as_metadata(metadata or {}),
+            detached=as_metadata(detached_metadata or {}),
             timestamp=timestamp,
-            bootable=bootable,
-            bind_refs=tuple(bind_refs),
-            skip_if_unchanged=skip_if_unchanged,
-            consume=consume,
         )
         return commit(self, request, watch_with(progress, cancel))
 
@@ -142,13 +130,14 @@ class Repo(core.Repo):
 
     # -- out of the repository ---------------------------------------------------------------
 
-    def checkout(
+    def checkout(  # noqa: PLR0913  # the options of a command, all by keyword
         self,
         rev: str | Checksum,
         destination: AnyPath,
         options: CheckoutOptions | None = None,
         *,
         subpath: str = "/",
+        selinux_policy: AnyPath | None = None,
         progress: ProgressCallback | None = None,
         cancel: Cancel | None = None,
     ) -> None:
@@ -157,14 +146,16 @@ class Repo(core.Repo):
         Args:
             destination: must not exist, unless `options` say what happens then.
             subpath: directory or file of the commit.
+            selinux_policy: root file system with the policy that gives the files their labels.
 
         Raises:
             FileExistsError: `destination` exists, or something in it is in the way.
         """
-        from pyostree.api.checkouts import checkout_to
+        from pyostree.api.checkouts import checkout_to, make_options
 
+        chosen = make_options(options, selinux_policy)
         watch = watch_with(progress, cancel)
-        checkout_to(self, self._find(rev), destination, options, subpath=subpath, watch=watch)
+        checkout_to(self, self._find(rev), destination, chosen, subpath=subpath, watch=watch)
 
     # -- refs --------------------------------------------------------------------------------
 

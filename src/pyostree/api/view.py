@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from pyostree.errors import OstreeError, doing
 from pyostree.formats.objects import Checksum
 from pyostree.formats.xattrs import Xattrs
-from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.tree import CommitTree, TreeDir, TreeEntry, TreeFile
 
 if TYPE_CHECKING:
@@ -130,14 +129,12 @@ class CommitView:
             raise OstreeError(f"Not a directory: {directory.path}")
         return map(self._describe, self._tree.children(directory))
 
-    def walk(self, path: str = "/", *, watch: Watch = UNWATCHED) -> Iterator[Entry]:
+    def walk(self, path: str = "/") -> Iterator[Entry]:
         """Yield what is at `path` and everything below, a directory before what it holds.
 
         Trees of any depth and size are walked in little memory.
         """
-        for found in self._tree.walk(self._look_up(path)):
-            watch.advance()
-            yield self._describe(found)
+        return map(self._describe, self._tree.walk(self._look_up(path)))
 
     def open(self, path: str) -> BinaryIO:
         """Open the file at `path` for reading, following it if it is a symbolic link.

@@ -100,6 +100,7 @@ def _prepare(repo: Repo, request: CommitRequest) -> _Draft:
     metadata += _kept_metadata(repo, parent, request.keep_metadata)
     detached = request.detached + request.arguments.parse_detached()
     request.modifier.check_options()
+    request.modifier.begin(canonical_by_mode=repo.mode is RepoMode.BARE_USER_ONLY)
     message = CommitMessage(request.subject, request.body)
     if request.compose is not None:
         message = request.compose()

@@ -43,7 +43,7 @@ class MemoryTree:
     Paths are absolute from the root of the tree; a leading slash may be missing. Directories on
     the way are made as they are needed, with mode 0755 and owner 0:0, and may be given others by
     `add_dir` before or after. Adding a file or symlink again replaces it. Xattrs are pairs of
-    names and values, or a mapping.
+    names and values, or a mapping; those without a value are left out, as they are of files.
 
     Bytes are not copied, other content is read when the tree is committed: a stream only once, so
     that such a tree can be committed once.
@@ -180,4 +180,4 @@ def _pairs(xattrs: Xattrs | Mapping[str, bytes]) -> Xattrs:
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names) or any(not name or b"\0" in name for name in names):
         raise ValueError(f"bad names of attributes: {names}")
-    return tuple(pairs)
+    return tuple(pair for pair in pairs if pair[1])

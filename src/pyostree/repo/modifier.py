@@ -79,6 +79,7 @@ class CommitModifier:
         self._owner_gid = owner_gid
         self._read_only_executables = read_only_executables
         overrides = statoverride or StatOverride({}, {})
+        self._overrides = overrides
         self._replaced_modes = overrides.replace
         # What is left of these when all trees were read was not met.
         self._added_modes = dict(overrides.add)
@@ -130,6 +131,17 @@ class CommitModifier:
             return mode | bits
         bits = self._replaced_modes.get(path)
         return mode if bits is None else stat.S_IFMT(mode) | bits
+
+    def begin(self, *, canonical_by_mode: bool) -> None:
+        """Make ready for a commit, be it the second with the same modifier.
+
+        Args:
+            canonical_by_mode: the repository can hold only what canonical permissions leave.
+        """
+        self._added_modes = dict(self._overrides.add)
+        self._skipped = dict.fromkeys(self._listed[1], True)
+        if canonical_by_mode:
+            self._canonical = self.skip_xattrs = self.skip_archived_xattrs = self.is_active = True
 
     def check_options(self) -> None:
         """Raise `ConflictError` when an owner was asked for beside canonical permissions.
