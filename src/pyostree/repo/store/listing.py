@@ -29,7 +29,7 @@ class LooseDirectory(NamedTuple):
     first: str
     names: list[str]
 
-    def parse(self, content_extension: str) -> Iterator[tuple[str, bytes, ObjectType]]:
+    def parse(self, content_extension: str = "file") -> Iterator[tuple[str, bytes, ObjectType]]:
         """Yield file name, checksum and type of the objects; other files are passed over."""
         kinds = _TYPES | {content_extension: ObjectType.FILE}
         first = self.first
@@ -69,7 +69,7 @@ def iter_loose(objects: Dir, content_extension: str, prefix: str = "") -> Iterat
 def iter_loose_commits(objects: Dir, prefix: str = "") -> Iterator[Checksum]:
     """Yield the commits in ``objects/`` whose textual checksum starts with `prefix`."""
     for directory in iter_directories(objects, prefix):
-        for _, digest, _ in directory.only_commits().parse(""):
+        for _, digest, _ in directory.only_commits().parse():
             yield Checksum(digest)
 
 

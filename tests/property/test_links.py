@@ -1,0 +1,131 @@
+"""The straight-line decoders of walks find what the general ones find, and refuse what those do."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pyostree.errors import OstreeError
+from pyostree.formats.commit import Commit, decode_commit, encode_commit
+from pyostree.formats.dirtree import Dirtree, decode_dirtree, encode_dirtree
+from pyostree.formats.gvariant import Variant
+from pyostree.formats.links import (
+    CommitLinks,
+    TreeLinks,
+    decode_commit_links,
+    decode_tree_links,
+)
+from pyostree.formats.objects import Checksum
+
+CHECKSUMS = st.binary(min_size=32, max_size=32).map(Checksum)
+# Up to the longest name that a file system takes: offsets become two bytes wide on the way there.
+NAMES = st.text("abcé", min_size=1, max_size=255).filter(lambda name: len(name.encode()) < 256)
+TREES = st.builds(
+    Dirtree,
+    st.lists(st.tuples(NAMES, CHECKSUMS), max_size=12).map(tuple),
+    st.lists(st.tuples(NAMES, CHECKSUMS, CHECKSUMS), max_size=6).map(tuple),
+)
+TEXTS = st.text("abc é", max_size=300)
+COMMITS = st.builds(
+    Commit,
+    metadata=st.lists(st.tuples(st.just("k"), st.builds(Variant, st.just("s"), TEXTS))).map(tuple),
+    parent=st.none() | CHECKSUMS,
+    related=st.just(()),
+    subject=TEXTS,
+    body=TEXTS,
+    timestamp=st.integers(-(1 << 63), (1 << 63) - 1),
+    root_tree=CHECKSUMS,
+    root_meta=CHECKSUMS,
+)
+
+
+def links_of(tree: Dirtree) -> TreeLinks:
+    return TreeLinks(
+        [bytes(entry[1]) for entry in tree.files],
+        [bytes(entry[1]) for entry in tree.dirs],
+        [bytes(entry[2]) for entry in tree.dirs],
+    )
+
+
+@given(TREES)
+def test_tree_links_are_those_of_the_tree(tree: Dirtree) -> None:
+    data = encode_dirtree(tree)
+    assert decode_tree_links(data) == links_of(decode_dirtree(data))
+
+
+def test_tree_links_of_a_large_directory() -> None:
+    entries = tuple((f"name {n:06}", Checksum(n.to_bytes(32, "little"))) for n in range(70_000))
+    assert decode_tree_links(encode_dirtree(Dirtree(entries))).files == [one[1] for one in entries]
+
+
+@given(TREES, st.data())
+def test_tree_links_of_damaged_bytes_never_contradict_the_general_decoder(
+    tree: Dirtree, choices: st.DataObject
+) -> None:
+    data = bytearray(encode_dirtree(tree))
+    if data:
+        position = choices.draw(st.integers(0, len(data) - 1))
+        data[position] = choices.draw(st.integers(0, 255))
+    check_tree(bytes(data))
+
+
+@given(st.binary(max_size=400))
+@example(b"")
+@example(b"\0")
+@example(b"\xff" * 40)
+@example(bytes(34) + b"\x22" + b"\x23")
+def test_tree_links_of_any_bytes_never_contradict_the_general_decoder(data: bytes) -> None:
+    check_tree(data)
+
+
+def check_tree(data: bytes) -> None:
+    try:
+        links = decode_tree_links(data)
+    except OstreeError as err:
+        with pytest.raises(type(err)):
+            decode_dirtree(data)
+        return
+    assert all(len(digest) == 32 for part in links for digest in part)
+    assert len(links.dirtrees) == len(links.dirmetas)
+    try:
+        tree = decode_dirtree(data)
+    except OstreeError:
+        return  # a name is bad, which a walk does not look at
+    assert links == links_of(tree)
+
+
+@given(COMMITS)
+def test_commit_links_are_those_of_the_commit(commit: Commit) -> None:
+    links = CommitLinks(commit.parent, commit.timestamp, commit.root_tree, commit.root_meta)
+    assert decode_commit_links(encode_commit(commit)) == links
+
+
+@given(COMMITS, st.data())
+def test_commit_links_of_damaged_bytes_never_contradict_the_general_decoder(
+    commit: Commit, choices: st.DataObject
+) -> None:
+    data = bytearray(encode_commit(commit))
+    data[choices.draw(st.integers(0, len(data) - 1))] = choices.draw(st.integers(0, 255))
+    check_commit_bytes(bytes(data[: choices.draw(st.integers(0, len(data)))]))
+    check_commit_bytes(bytes(data))
+
+
+@given(st.binary(max_size=300))
+@example(b"")
+def test_commit_links_of_any_bytes_never_contradict_the_general_decoder(data: bytes) -> None:
+    check_commit_bytes(data)
+
+
+def check_commit_bytes(data: bytes) -> None:
+    try:
+        links = decode_commit_links(data)
+    except OstreeError as err:
+        with pytest.raises(type(err)):
+            decode_commit(data)
+        return
+    try:
+        commit = decode_commit(data)
+    except OstreeError:
+        return  # the metadata or a text is bad
+    assert links == CommitLinks(commit.parent, commit.timestamp, commit.root_tree, commit.root_meta)
