@@ -137,6 +137,7 @@ def test_shown_progress_without_a_terminal_is_none(
 @pytest.mark.parametrize(
     ("progress", "line"),
     [
+        (Progress(Phase.WRITE), "writing"),
         (Progress(Phase.DELETE, 7), "deleting: 7"),
         (
             Progress(Phase.CHECK, 30, 60, elapsed_s=61),
@@ -147,7 +148,7 @@ def test_shown_progress_without_a_terminal_is_none(
             "reading: 75% (20/40) 3.0\xa0MB, 1.0\xa0MB/s, 1 seconds left",
         ),
     ],
-    ids=["no total", "by count", "by bytes"],
+    ids=["nothing counted", "no total", "by count", "by bytes"],
 )
 def test_progress_line(progress: Progress, line: str) -> None:
     assert format_progress_line(progress) == line

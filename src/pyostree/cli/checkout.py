@@ -63,6 +63,8 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     from pyostree.cli.options import UsageError
+    from pyostree.cli.progress import shown_progress
+    from pyostree.progress import watch_with
     from pyostree.repo import checkout_request as library
 
     request = library.CheckoutRequest(
@@ -87,9 +89,11 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         raise UsageError("COMMIT must be specified")
     if args.fsync is False:
         repo.disable_fsync()
-    if args.from_stdin or args.from_file is not None:
-        library.checkout_many(repo, request, args.arguments[0], args.from_file)
-    else:
-        commit = args.arguments[0]
-        destination = args.arguments[1] if len(args.arguments) > 1 else commit
-        library.checkout_one(repo, request, commit, destination)
+    commit = args.arguments[0]
+    with shown_progress() as show:
+        watch = watch_with(show)
+        if args.from_stdin or args.from_file is not None:
+            library.checkout_many(repo, request, commit, args.from_file, watch)
+        else:
+            destination = args.arguments[1] if len(args.arguments) > 1 else commit
+            library.checkout_one(repo, request, commit, destination, watch)

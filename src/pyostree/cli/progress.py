@@ -159,6 +159,8 @@ def format_progress_line(progress: Progress) -> str:
     from pyostree.formats.sizes import format_duration, format_size
 
     fraction, total = progress.fraction, progress.total
+    if total is None and not progress.done:
+        return str(progress.phase)
     text = f"{progress.phase}:"
     if fraction is not None:
         text += f" {int(fraction * _ALL)}%"

@@ -45,6 +45,8 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Delete, and print how much that was."""
+    from pyostree.cli.progress import shown_progress
+    from pyostree.progress import watch_with
     from pyostree.repo import prune
 
     if not args.no_prune:
@@ -61,7 +63,10 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
             "--static-deltas-only requires --delete-commit; "
             "see https://github.com/ostreedev/ostree/issues/1479"
         )
-    _print_result(args, prune.prune(repo, _options(args)), out)
+    options = _options(args)
+    with shown_progress() as show:
+        result = prune.prune(repo, options, watch_with(show))
+    _print_result(args, result, out)
 
 
 def _options(args: Args) -> PruneOptions:

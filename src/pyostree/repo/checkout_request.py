@@ -11,6 +11,7 @@ from pyostree.errors import ConflictError, FormatError, PathNotFoundError, doing
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
+from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.checkout import checkout
 from pyostree.repo.checkout_labels import read_labels
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
@@ -64,7 +65,9 @@ class CheckoutRequest(NamedTuple):
         )
 
 
-def checkout_one(repo: Repo, request: CheckoutRequest, rev: str, destination: str) -> None:
+def checkout_one(
+    repo: Repo, request: CheckoutRequest, rev: str, destination: str, watch: Watch = UNWATCHED
+) -> None:
     """Check out the revision `rev` to the path `destination`.
 
     Raises:
@@ -72,11 +75,16 @@ def checkout_one(repo: Repo, request: CheckoutRequest, rev: str, destination: st
         OstreeError, OSError: see `checkout`.
     """
     commit = repo.resolve(rev)
-    _checkout(repo, _Prepared(request, _options(request)), commit, destination, request.subpath)
+    prepared = _Prepared(request, _options(request), watch)
+    _checkout(repo, prepared, commit, destination, request.subpath)
 
 
 def checkout_many(
-    repo: Repo, request: CheckoutRequest, destination: str, list_path: str | None
+    repo: Repo,
+    request: CheckoutRequest,
+    destination: str,
+    list_path: str | None,
+    watch: Watch = UNWATCHED,
 ) -> None:
     """Check out what a list of ``REV NUL SUBPATH NUL`` names, all to `destination`.
 
@@ -87,7 +95,7 @@ def checkout_many(
     for rev, subpath in _read_pairs(list_path):
         commit = repo.resolve(rev)
         with doing(f"Processing tree {commit}"):
-            prepared = prepared or _Prepared(request, _options(request))
+            prepared = prepared or _Prepared(request, _options(request), watch)
             _checkout(repo, prepared, commit, destination, subpath)
 
 
@@ -128,16 +136,17 @@ class _Prepared(NamedTuple):
 
     request: CheckoutRequest
     options: CheckoutOptions
+    watch: Watch
 
 
 def _checkout(
     repo: Repo, prepared: _Prepared, commit: Checksum, destination: str, subpath: str | None
 ) -> None:
-    request, options = prepared
+    request, options, watch = prepared
     parent, name = _open_parent(destination)
     with parent:
         try:
-            checkout(repo, commit, parent, name, options, subpath=subpath or "/")
+            checkout(repo, commit, parent, name, options, subpath=subpath or "/", watch=watch)
         except PathNotFoundError:
             if not (request.allow_missing and request.is_plain):
                 raise
