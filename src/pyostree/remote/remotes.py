@@ -13,7 +13,6 @@ from typing import TypeVar
 from pyostree.errors import (
     ConfigError,
     ConflictError,
-    FormatError,
     OstreeError,
     RemoteNotFoundError,
     doing,
@@ -241,11 +240,7 @@ class Remotes:
     def _directory_for_new(self) -> RemotesDir | None:
         if self._directory is None or not self._directory.takes_new:
             return None
-        try:
-            wanted = self._repo.config.keyfile.get_boolean("core", "add-remotes-config-dir", True)
-        except FormatError as err:
-            raise ConfigError(str(err)) from err
-        return self._directory if wanted else None
+        return self._directory if self._repo.config.adds_to_remotes_dir else None
 
 
 def _keyring(name: str) -> str:

@@ -76,8 +76,6 @@ class Repo:
         objects = self._keep(self.dir.open_dir("objects"))
         self.writable = self.dir.is_writable("objects")
         self.config = parse_config(self.dir.read_file(CONFIG_NAME, max_bytes=_MAX_CONFIG_BYTES))
-        if self.config.collection_id is not None:
-            check_collection_id(self.config.collection_id)
         self.tmp = self._open_tmp()
         # Where what will be renamed begins, so that a crash leaves it where it is cleaned up.
         self._work = self.tmp if self.writable else None

@@ -83,11 +83,9 @@ def regenerate_summary(
     # One that has read the refs before another's changes must not be published after that one's.
     with repo.lock.held(exclusive=False), one_at_a_time(repo.tmp):
         pairs = list(metadata)
-        digests = read_delta_digests(repo)
-        listed = digests and not repo.config.keyfile.get_boolean(
-            "core", "no-deltas-in-summary", False
-        )
-        if listed:
+        leaves_out = repo.config.keyfile.get_boolean("core", "no-deltas-in-summary", False)
+        digests = {} if leaves_out else read_delta_digests(repo)
+        if digests:
             pairs.append((keys.STATIC_DELTAS, delta_list(digests.items())))
         pairs += _fixed_metadata(repo)
         refs, others = _list_refs(repo, remote_ids)

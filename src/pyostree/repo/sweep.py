@@ -21,8 +21,6 @@ from pyostree.repo.repo import Repo
 from pyostree.repo.store.listing import LooseDirectory, iter_directories, iter_loose_commits
 from pyostree.repo.traverse import Reachable
 
-_NO_THRESHOLD = (1 << 64) - 1
-
 
 class PruneResult(NamedTuple):
     """Counts of objects seen and of those (to be) deleted, with the bytes of the latter."""
@@ -67,7 +65,7 @@ class _Sweep:
         self._commits = reachable.commits
         self._leaves_tombstones = repo.config.tombstone_commits()
         self._marks = _partial_marks(repo)
-        self._link_threshold = _payload_threshold(repo)
+        self._link_threshold = repo.config.payload_link_min_bytes
         self._splits_xattrs = repo.mode is RepoMode.BARE_SPLIT_XATTRS
         self._total = self._deleted = self._freed = 0
 
@@ -77,13 +75,13 @@ class _Sweep:
         files = 0
         for directory in iter_directories(self._objects):
             watch.check()
-            files += len(directory.names)
+            files += directory.count_others()
             self._sweep_commits(directory.only_commits(), set(directory.names))
         if not commit_only:
             watch.begin(Phase.DELETE, files)
             for directory in iter_directories(self._objects):
                 self._sweep_directory(directory)
-                watch.advance(len(directory.names))
+                watch.advance(directory.count_others())
         return PruneResult(self._total, self._deleted, self._freed)
 
     def _count_inherited(self, parent: Repo) -> None:
@@ -172,12 +170,6 @@ def _partial_marks(repo: Repo) -> frozenset[str]:
         return frozenset()
     with repo.dir.open_dir("state") as directory:
         return frozenset(directory.list())
-
-
-def _payload_threshold(repo: Repo) -> int:
-    text = repo.config.keyfile.get_raw("core", "payload-link-threshold") or ""
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_NO_THRESHOLD))
-    return int(text) if is_number else _NO_THRESHOLD
 
 
 def delete_object(repo: Repo, name: ObjectName) -> None:
