@@ -51,7 +51,7 @@ OPTIONS = (
         "selinux-policy", metavar="PATH", help="Label files by the policy of a root file system"
     ),
     flag("selinux-policy-from-base", "P", help="Label by the policy of --base or the first tree"),
-    integer("selinux-labeling-epoch", metavar="EPOCH", help="1 labels /usr/etc as /etc"),
+    integer("selinux-labeling-epoch", help="1 labels /usr/etc as /etc"),
     flag("link-checkout-speedup", help="Recognise files hard linked from the repository"),
     flag("devino-canonical", "I", help="Trust such files to be unmodified"),
     flag("tar-autocreate-parents", help="Make directories that an archive lacks"),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyostree.errors import OstreeError
+from pyostree.errors import CancelledError, OstreeError
 from pyostree.fs.dir import Dir
 from pyostree.progress import Phase, Watch
 from pyostree.repo.commit_ledger import Ledger
 from pyostree.repo.commit_repo_source import RepoSource
 from pyostree.repo.commit_request import CommitRequest, TreeSource, parse_tree_source
-from pyostree.repo.commit_scan import scan_totals
+from pyostree.repo.commit_scan import (
+    UNKNOWN,
+    ScanTotals,
+    add_totals,
+    scan_directory,
+    scan_tree,
+)
 from pyostree.repo.commit_sources import DirectorySource
 from pyostree.repo.devino import DevinoCache, scan_hardlinks
 from pyostree.repo.ingest import Ingester
@@ -37,7 +43,7 @@ def read_layers(repo: Repo, request: CommitRequest, ledger: Ledger) -> MutableTr
         tree.take_over(repo, root_of(repo, request.base))
         if labels.is_from_base:
             labels.read_from_commit(repo, request.base)
-    _begin_reading(request, ledger.stats.watch)
+    _begin_reading(repo, request, ledger.stats.watch)
     for index, given in enumerate(request.trees):
         source = _as_source(given)
         if index == 0 and labels.is_from_base and request.base is None:
@@ -53,20 +59,34 @@ def root_of(repo: Repo, rev: str) -> RootChecksums:
     return RootChecksums(found.root_tree, found.root_meta)
 
 
-def _begin_reading(request: CommitRequest, watch: Watch) -> None:
+def _begin_reading(repo: Repo, request: CommitRequest, watch: Watch) -> None:
     """Begin the phase of reading, with totals if someone wants to see them."""
     if not watch.is_listening:
         return
-    paths = []
+    watch.begin(Phase.SCAN)
+    try:
+        totals = _estimate(repo, request, watch)
+    except CancelledError:
+        raise
+    except (OstreeError, OSError):
+        totals = UNKNOWN  # whoever reads the layer finds the same, and says so in its turn
+    watch.begin(Phase.READ, totals.files, bytes_total=totals.size)
+
+
+def _estimate(repo: Repo, request: CommitRequest, watch: Watch) -> ScanTotals:
+    """Return what will be read, as far as a quick look can tell."""
+    totals = ScanTotals(0, 0)
     for given in request.trees:
         source = _as_source(given)
-        if isinstance(source, MemoryTree) or source.kind != "dir":
-            watch.begin(Phase.READ)
-            return
-        paths.append(source.value)
-    watch.begin(Phase.SCAN)
-    totals = scan_totals(paths, watch)
-    watch.begin(Phase.READ, totals.files, bytes_total=totals.size)
+        if isinstance(source, MemoryTree) or source.kind == "tar":
+            return UNKNOWN
+        if source.kind == "dir":
+            totals = add_totals(totals, scan_directory(source.value, watch))
+        elif request.reads_every_object:
+            totals = add_totals(totals, scan_tree(repo, root_of(repo, source.value), watch))
+        else:
+            return UNKNOWN  # what is taken by reference is not counted
+    return totals
 
 
 def _as_source(given: TreeSource | MemoryTree | str) -> TreeSource | MemoryTree:
@@ -124,6 +144,7 @@ class LayerReader(NamedTuple):
             self.devino,
             devino_canonical=request.devino_canonical,
             consume=request.consume,
+            watch=self.ledger.stats.watch,
         )
         reader = DirectorySource(self.repo, request.modifier, ingester, self.ledger)
         with Dir.at(path, follow=False) as directory:
