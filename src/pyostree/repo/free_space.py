@@ -29,13 +29,15 @@ class FreeSpace:
             reserved = figures.f_frsize * figures.f_blocks * config.min_free_percent // 100
             self._rule = f"min-free-space-percent '{config.min_free_percent}%'"
         self._is_limited = reserved > 0
+        # Only who could use the blocks that are kept for root may count them in.
+        self._counts_all = self._is_limited and _is_privileged()
         self._reserved_blocks = reserved // figures.f_bsize
         self._blocks = self._available(figures)
         self._lock = threading.Lock()
         self.is_exceeded = False
 
     def _available(self, figures: os.statvfs_result) -> int:
-        free = figures.f_bfree if os.geteuid() == 0 else figures.f_bavail
+        free = figures.f_bfree if self._counts_all else figures.f_bavail
         return max(free - self._reserved_blocks, 0)
 
     def take(self, size_bytes: int) -> None:
@@ -61,3 +63,9 @@ class FreeSpace:
         if self._is_limited:
             with self._lock:
                 self._blocks += size_bytes // self._block_bytes + 1
+
+
+def _is_privileged() -> bool:
+    from pyostree.fs.mount import is_privileged  # brings ctypes along
+
+    return is_privileged()
