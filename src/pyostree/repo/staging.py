@@ -5,9 +5,9 @@ tmp/staging-BOOTID-XXXXXX/         objects, laid out like objects/
 tmp/staging-BOOTID-XXXXXX-lock     held while a process uses it
 ```
 
-A directory left behind by a process of this boot is taken over with its trees and files, so that an
-interrupted pull goes on where it stopped; its commits are made or fetched again. One of another boot
-is never reused: its data may not have reached the disk.
+A directory left behind by a process of this boot is taken over with its trees and files, so that
+an interrupted pull goes on where it stopped; its commits are made or fetched again. One of another
+boot is never reused: its data may not have reached the disk.
 """
 
 from __future__ import annotations
