@@ -6,6 +6,7 @@ import io
 import json
 import os
 import stat
+import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from pyostree import (
     FileEntry,
     FsckOptions,
     InvalidNameError,
+    Layer,
     MemoryTree,
     NotADirectoryInTreeError,
     ObjectNotFoundError,
@@ -38,6 +40,7 @@ from pyostree import (
     Repo,
     RepoMode,
     SymlinkEntry,
+    TreeSource,
     Variant,
 )
 from repo_lab import check_both, make_repo, make_tree, object_names, refs_of, write_files
@@ -315,6 +318,25 @@ def test_checkout_reports_totals_before_the_first_file(repo: Repo, tmp_path: Pat
     assert (writes[-1].done, writes[-1].is_finished) == (700, True)
 
 
+def test_export_to_path_and_stream_and_back(repo: Repo, tmp_path: Path, tree: MemoryTree) -> None:
+    repo.commit(tree, "main")
+    seen: list[Progress] = []
+    repo.export("main", tmp_path / "all.tar", progress=seen.append)
+    stream = io.BytesIO()
+    repo.export("main", stream, subpath="/usr", prefix="there/")
+    with tarfile.open(fileobj=io.BytesIO(stream.getvalue())) as archive:
+        assert "there/bin/tool" in archive.getnames()
+    assert seen[-1].is_finished
+    again = repo.commit(TreeSource("tar", str(tmp_path / "all.tar")), "again")
+    names = [entry.path for entry in repo.view("main").walk()]
+    assert [entry.path for entry in repo.view(again.checksum).walk()] == names
+    cancel = Cancel()
+    cancel.cancel()
+    with pytest.raises(CancelledError):
+        repo.export("main", tmp_path / "none.tar", cancel=cancel)
+    assert not (tmp_path / "none.tar").exists()
+
+
 @pytest.mark.parametrize("mode", [RepoMode.ARCHIVE, RepoMode.BARE_USER])
 def test_checkout_cancelled_stops_early(tmp_path: Path, mode: RepoMode) -> None:
     cancel = Cancel()
@@ -373,6 +395,43 @@ def test_commit_stopped_leaves_the_repository_as_it_was(
         assert repo.commit(tree, "main").checksum != kept  # it still works
         assert repo.fsck().is_clean
     check_both(place)
+
+
+class LateCancel(Cancel):
+    """Cancels when it was asked often enough."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.left = calls
+
+    def check(self) -> None:
+        self.left -= 1
+        if not self.left:
+            self.cancel()
+        super().check()
+
+
+@pytest.mark.parametrize("mode", [RepoMode.ARCHIVE, RepoMode.BARE_USER])
+@pytest.mark.parametrize("source", ["disk", "memory", "stream", "tar"])
+def test_large_file_is_cancelled_in_the_middle(tmp_path: Path, mode: RepoMode, source: str) -> None:
+    (tmp_path / "root").mkdir()
+    path = tmp_path / "root/big"
+    with path.open("wb") as file:
+        file.truncate((65 if source == "tar" else 24) << 20)
+    tree = MemoryTree()
+    layers: dict[str, Layer] = {"disk": path.parent, "memory": tree, "stream": tree}
+    if source == "tar":
+        with tarfile.open(tmp_path / "big.tar", "w") as archive:
+            archive.add(path, "big")
+        layers["tar"] = TreeSource("tar", str(tmp_path / "big.tar"))
+    with Repo.create(tmp_path / "repo", mode) as repo, path.open("rb") as stream:
+        tree.add_file("big", path if source == "memory" else stream)
+        cancel = LateCancel(12)
+        options = CommitOptions(tar_autocreate_parents=True)
+        with pytest.raises(CancelledError):
+            repo.commit(layers[source], "main", options, cancel=cancel)
+        assert repo.list_refs() == {}
+        assert cancel.left > -3
 
 
 def test_commit_cancelled_from_another_thread(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pyostree.formats.objects import Checksum
 from pyostree.progress import Cancel, ProgressCallback, watch_with
@@ -156,6 +156,28 @@ class Repo(core.Repo):
         chosen = make_options(options, selinux_policy)
         watch = watch_with(progress, cancel)
         checkout_to(self, self._find(rev), destination, chosen, subpath=subpath, watch=watch)
+
+    def export(
+        self,
+        rev: str | Checksum,
+        target: AnyPath | BinaryIO,
+        *,
+        subpath: str | None = None,
+        prefix: str = "",
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> None:
+        """Write (a part of) a commit as a tar archive; xattrs have no place in the format.
+
+        Args:
+            target: a path, or a binary stream to write to.
+            subpath: only this directory of the commit.
+            prefix: stands before every name as it is, so that a directory needs its slash.
+        """
+        from pyostree.api.exports import export_to
+
+        watch = watch_with(progress, cancel)
+        export_to(self, self._find(rev), target, subpath=subpath, prefix=prefix, watch=watch)
 
     # -- refs --------------------------------------------------------------------------------
 

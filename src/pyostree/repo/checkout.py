@@ -61,7 +61,7 @@ def checkout(  # noqa: PLR0913  # what, where to and how
     target = CommitTree(repo, commit).look_up(subpath)
     if options.labels is not None:
         options = options._replace(labels=options.labels.below(target))
-    writer = FileWriter(repo, options)
+    writer = FileWriter(repo, options, watch)
     if isinstance(target, TreeFile):
         _checkout_file(writer, parent, name, (target.path.rpartition("/")[2], target.checksum))
     else:

@@ -16,6 +16,7 @@ from pyostree.fs.kernel import copy_content
 from pyostree.fs.special import make_whiteout_device
 from pyostree.fs.tempfile import TempFile
 from pyostree.fs.xattr import read_path_xattrs, set_fd_xattrs, set_path_xattrs
+from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
 from pyostree.repo.checksum_file import checksum_entry
 from pyostree.repo.modes import RepoMode
@@ -32,8 +33,9 @@ _SETID = stat.S_ISUID | stat.S_ISGID
 class FileWriter:
     """Writes the files of one checkout; used from several threads."""
 
-    def __init__(self, repo: Repo, options: CheckoutOptions) -> None:
+    def __init__(self, repo: Repo, options: CheckoutOptions, watch: Watch = UNWATCHED) -> None:
         self._repo = repo
+        self._watch = watch
         self._options = options
         self._store = repo.store
         self._stores = tuple(_chain(repo))
@@ -225,6 +227,7 @@ class FileWriter:
                     copy_content(content.raw.fd, tmp.fd)
                 else:
                     for chunk in content.chunks():
+                        self._watch.check()
                         tmp.write(chunk)
                 self._apply_metadata(tmp, header)
                 self._place(tmp, directory, name, checksum)

@@ -20,6 +20,7 @@ from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.fs.xattr import Xattrs, read_path_xattrs
+from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.devino import DevinoCache, Inode
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.modifier import CommitModifier, Ownership
@@ -27,6 +28,7 @@ from pyostree.repo.mutable_tree import MutableTree
 from pyostree.repo.parallel import map_ordered, worker_pool
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.records import Adoptable, Buffer
+from pyostree.repo.watched_file import WatchedFile
 
 # Files up to this size go through a buffer that stays in the processor's cache. Larger ones are
 # hashed through it and read again if they turn out to be new; where most files are new, those up
@@ -78,8 +80,10 @@ class Ingester:
         *,
         devino_canonical: bool = False,
         consume: bool = False,
+        watch: Watch = UNWATCHED,
     ) -> None:
         self._repo = repo
+        self._watch = watch
         self._store = repo.store
         self._modifier = modifier
         self._labels = modifier.labels
@@ -164,6 +168,7 @@ class Ingester:
             is_new = self._store.put_content(checksum, header, data)
             self._expects_new = is_new
             return Ingested(name, checksum, len(data), _outcome(is_new=is_new))
+        file = WatchedFile(file, self._watch)
         checksum = self._hash_stream(header, file)
         if self._store.has_own_content(checksum):
             self._expects_new = False
@@ -206,7 +211,7 @@ class Ingester:
 
     def _adopt(self, source: Adoptable, header: FileHeader) -> Ingested:
         with doing("Commit regfile (adopt)"):
-            checksum = self._hash_stream(header, source.file)
+            checksum = self._hash_stream(header, WatchedFile(source.file, self._watch))
             self._store.adopt(checksum, header, source)
         return Ingested(source.name, checksum, source.size, Outcome.ADOPTED)
 

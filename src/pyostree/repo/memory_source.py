@@ -16,7 +16,6 @@ from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.fs.tempfile import TempFile
-from pyostree.progress import Watch
 from pyostree.repo.commit_ledger import Ledger
 from pyostree.repo.memory_tree import Leaf, MemoryTree
 from pyostree.repo.modifier import CommitModifier, Ownership
@@ -24,6 +23,7 @@ from pyostree.repo.mutable_tree import MutableTree
 from pyostree.repo.parallel import map_batches, worker_pool
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.records import Buffer, Written
+from pyostree.repo.watched_file import WatchedFile, watched
 
 _BATCH_FILES = 64
 _CHUNK_BYTES = 1 << 20
@@ -150,7 +150,8 @@ class MemorySource:
         parent, name = Dir.above(path)
         with parent, InputFile.open(parent, name) as file:
             size = file.status().st_size
-            written = self._store.write_file_content(header, file, size=size)
+            watched = WatchedFile(file, self._ledger.stats.watch)
+            written = self._store.write_file_content(header, watched, size=size)
         return _Stored(written, size)
 
     def _store_stream(self, header: FileHeader, stream: BinaryIO) -> _Stored:
@@ -158,7 +159,7 @@ class MemorySource:
         if len(start) < _IN_MEMORY_BYTES:
             return self._store_bytes(header, start)
         # The size stands before the content, so that it must be known first.
-        chunks = chain((start,), _chunks(stream, self._ledger.stats.watch))
+        chunks = watched(chain((start,), _chunks(stream)), self._ledger.stats.watch)
         with TempFile(self._store.temp) as spool:
             size = 0
             for chunk in chunks:
@@ -177,7 +178,6 @@ def _read_up_to(stream: BinaryIO, size: int) -> bytes:
     return buffer.getvalue()
 
 
-def _chunks(stream: BinaryIO, watch: Watch) -> Iterator[bytes]:
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
     while chunk := stream.read(_CHUNK_BYTES):
-        watch.check()
         yield chunk

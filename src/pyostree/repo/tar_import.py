@@ -35,6 +35,7 @@ from pyostree.repo.mutable_tree import MutableTree
 from pyostree.repo.parallel import map_ordered, worker_pool
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.records import Buffer
+from pyostree.repo.watched_file import watched
 
 # Larger members are streamed: the store, too, works on no more than that in one piece.
 _IN_MEMORY_BYTES = 64 << 20
@@ -248,7 +249,7 @@ class TarSource:
         if member.size <= _IN_MEMORY_BYTES:
             return _File(node, name, header, reader.read_content())
         with doing(show_path(member.path)):
-            chunks = (bytes(piece) for piece in reader.iter_content())
+            chunks = watched(map(bytes, reader.iter_content()), self._ledger.stats.watch)
             checksum, is_new = self._store.write_content(header, chunks, size=member.size)
         return _File(node, name, header, b"", _Stored(checksum, member.size, is_new))
 
