@@ -32,8 +32,23 @@ def _changed(shop: Workshop, tool: Tool, *, mode: str) -> Argv:
     return argv
 
 
+def _with_sizes(shop: Workshop, tool: Tool) -> Argv:
+    return (*_first(shop, tool, mode="archive"), "--generate-sizes")
+
+
+def _linked(shop: Workshop, tool: Tool) -> Argv:
+    repo = shop.linked_copy(tool, shop.bare())
+    target = shop.scratch(tool, "linked-checkout")
+    shop.run(REFERENCE, f"--repo={repo}", "checkout", "one", f"{target}")
+    speedup = "--link-checkout-speedup"
+    return (f"--repo={repo}", "commit", "-b", "again", speedup, f"--tree=dir={target}")
+
+
 TASKS = tuple(
     Task(f"commit {mode}, {what}", partial(prepare, mode=mode))
     for mode in ("archive", "bare")
     for what, prepare in (("first", _first), ("again", _again), ("one file changed", _changed))
+) + (
+    Task("commit archive, sizes", _with_sizes),
+    Task("commit bare, --link-checkout-speedup", _linked),
 )
