@@ -44,11 +44,14 @@ def _linked(shop: Workshop, tool: Tool) -> Argv:
     return (f"--repo={repo}", "commit", "-b", "again", speedup, f"--tree=dir={target}")
 
 
-TASKS = tuple(
-    Task(f"commit {mode}, {what}", partial(prepare, mode=mode))
-    for mode in ("archive", "bare")
-    for what, prepare in (("first", _first), ("again", _again), ("one file changed", _changed))
-) + (
+_KINDS = (("first", _first), ("again", _again), ("one file changed", _changed))
+
+TASKS = (
+    *(
+        Task(f"commit {mode}, {what}", partial(prepare, mode=mode))
+        for mode in ("archive", "bare")
+        for what, prepare in _KINDS
+    ),
     Task("commit archive, sizes", _with_sizes),
     Task("commit bare, --link-checkout-speedup", _linked),
 )
