@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gpg_lab import KEYS, gpg_home
 from pyostree import (
     Cancel,
     CancelledError,
@@ -43,7 +44,16 @@ from pyostree import (
     TreeSource,
     Variant,
 )
-from repo_lab import check_both, make_repo, make_tree, object_names, refs_of, write_files
+from repo_lab import (
+    check_both,
+    make_repo,
+    make_tree,
+    must,
+    object_names,
+    reference,
+    refs_of,
+    write_files,
+)
 
 
 @pytest.fixture
@@ -536,3 +546,23 @@ def test_modifier_is_used(repo: Repo, tmp_path: Path) -> None:
     entries = list(repo.view("main").walk())
     assert {(entry.uid, entry.gid) for entry in entries} == {(11, 12)}
     assert not any(entry.path.startswith("/etc") for entry in entries)
+
+
+# -- publishing ------------------------------------------------------------------------------------
+
+
+def test_summary_lists_refs_and_extra_keys(repo: Repo, tmp_path: Path, tree: MemoryTree) -> None:
+    repo.commit(tree, "main")
+    repo.update_summary({"my.key": "value"})
+    shown = must(reference("summary", f"--repo={tmp_path / 'repo'}", "-v"))
+    assert "* main" in shown
+    assert "my.key: 'value'" in shown
+
+
+def test_commit_and_summary_are_signed(repo: Repo, tmp_path: Path, tree: MemoryTree) -> None:
+    with gpg_home() as home:
+        signed = CommitOptions(gpg_keys=KEYS[:1], gpg_home=str(home.path))
+        repo.commit(tree, "main", signed, detached_metadata={"note": "kept"})
+        repo.update_summary(gpg_keys=KEYS[:1], gpg_home=home.path)
+    assert repo.detached_metadata("main").keys() == {"note", "ostree.gpgsigs"}
+    assert (tmp_path / "repo/summary.sig").stat().st_size > 0

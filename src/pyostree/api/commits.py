@@ -38,6 +38,8 @@ class CommitOptions(NamedTuple):
         generate_sizes: list the sizes of objects in the commit; only archive repositories do.
         tar_autocreate_parents: make the directories that members of archives need, and a root.
         tar_pathname_filter: ``REGEX,REPLACEMENT`` for the names of such members.
+        gpg_keys: IDs of secret OpenPGP keys that sign the commit.
+        gpg_home: home directory of GnuPG with these keys; None for the user's own.
     """
 
     base: str | None = None
@@ -53,6 +55,8 @@ class CommitOptions(NamedTuple):
     generate_sizes: bool = False
     tar_autocreate_parents: bool = False
     tar_pathname_filter: str | None = None
+    gpg_keys: tuple[str, ...] = ()
+    gpg_home: str | None = None
 
 
 class HistoryEntry(NamedTuple):
@@ -80,6 +84,10 @@ def make_request(
     parent: str | Checksum | None,
 ) -> CommitRequest:
     """Return the request for a commit into `repo`."""
+    from pyostree.api.publish import make_signers  # few commits need it
+
+    fields = (options or CommitOptions())._asdict()
+    signers = make_signers(fields.pop("gpg_keys"), fields.pop("gpg_home"))
     layers = [tree] if isinstance(tree, str | os.PathLike | MemoryTree | TreeSource) else tree
     return CommitRequest(
         branch=branch,
@@ -87,7 +95,8 @@ def make_request(
         modifier=modifier or CommitModifier(),
         orphan=branch is None,
         parent=None if parent is None else _parent(repo, parent),
-        **(options or CommitOptions())._asdict(),
+        signers=signers,
+        **fields,
     )
 
 

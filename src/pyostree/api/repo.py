@@ -246,6 +246,24 @@ class Repo(core.Repo):
         self.check_writable()
         self.write_detached_metadata(commit, as_metadata(metadata) or None)
 
+    def update_summary(
+        self,
+        metadata: Mapping[str, MetadataValue] | None = None,
+        *,
+        gpg_keys: Sequence[str] = (),
+        gpg_home: AnyPath | None = None,
+    ) -> None:
+        """Write the index of all refs that clients read first; to be done after every change.
+
+        Args:
+            metadata: extra keys of the summary.
+            gpg_keys: IDs of secret OpenPGP keys that sign it.
+            gpg_home: home directory of GnuPG with these keys; None for the user's own.
+        """
+        from pyostree.api.publish import publish_summary
+
+        publish_summary(self, metadata or {}, gpg_keys, gpg_home)
+
     # -- maintenance -------------------------------------------------------------------------
 
     def prune(
