@@ -158,7 +158,12 @@ class Dir:
 
     def list(self) -> list[str]:
         """Return the names in this directory, sorted."""
-        return sorted(os.listdir(self._fd))
+        # Through a handle of its own: btrfs lists no name that is younger than the open file.
+        fd = os.open(".", OPEN_DIR, dir_fd=self._fd)
+        try:
+            return sorted(os.listdir(fd))
+        finally:
+            os.close(fd)
 
     def scan(self) -> Iterator[os.DirEntry[str]]:
         """Yield the entries of this directory in directory order."""
