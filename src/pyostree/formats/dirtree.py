@@ -19,6 +19,12 @@ from pyostree.formats.framing import (
 )
 from pyostree.formats.objects import CHECKSUM_BYTES, Checksum, check_filename, checksum_from_variant
 
+# An entry of the first array: name, NUL, checksum, and the offset of the checksum.
+_FILE_TAIL_BYTES = CHECKSUM_BYTES + 1
+_MIN_NAME_BYTES = 2
+_MAX_NARROW_END = NARROW_BYTES - _FILE_TAIL_BYTES
+_new_bytes = bytes.__new__  # the length is known here, `Checksum` need not check it again
+
 FileEntry = tuple[str, Checksum]
 DirEntry = tuple[str, Checksum, Checksum]
 
@@ -37,19 +43,24 @@ class Dirtree(NamedTuple):
 
 def encode_dirtree(tree: Dirtree) -> bytes:
     """Return the object's bytes; entries are sorted by name here."""
-    files = []
-    for raw_name, checksum in sorted((name.encode("utf-8"), sum_) for name, sum_ in tree.files):
-        end = len(raw_name) + 1
-        files.append(with_offsets(raw_name + b"\0" + checksum, [end]))
-    dirs = []
-    for raw_name, content, meta in sorted(
-        (name.encode("utf-8"), content, meta) for name, content, meta in tree.dirs
-    ):
-        end = len(raw_name) + 1
-        body = raw_name + b"\0" + content + meta
-        dirs.append(with_offsets(body, [end + CHECKSUM_BYTES, end]))
+    files = [
+        _encode_entry(raw_name, checksum)
+        for raw_name, checksum in sorted((name.encode("utf-8"), sum_) for name, sum_ in tree.files)
+    ]
+    dirs = [
+        _encode_entry(raw_name, content, meta)
+        for raw_name, content, meta in sorted(
+            (name.encode("utf-8"), content, meta) for name, content, meta in tree.dirs
+        )
+    ]
     first = join_array(files)
     return with_offsets(first + join_array(dirs), [len(first)])
+
+
+def _encode_entry(raw_name: bytes, checksum: bytes, meta: bytes = b"") -> bytes:
+    end = len(raw_name) + 1
+    body = b"%b\0%b%b" % (raw_name, checksum, meta)
+    return with_offsets(body, [end + CHECKSUM_BYTES, end] if meta else [end])
 
 
 def decode_dirtree(data: bytes) -> Dirtree:
@@ -66,9 +77,28 @@ def decode_dirtree(data: bytes) -> Dirtree:
     if body_end < 0 or files_end > body_end:
         # The reference reads the damaged part as empty and stumbles over its checksums.
         raise FormatError("Invalid checksum of length 0 expected 32")
-    files = tuple([_decode_file(raw) for raw in split_array(data[:files_end])])
+    files = _decode_files(data[:files_end])
     dirs = tuple([_decode_dir(raw) for raw in split_array(data[files_end:body_end])])
     return Dirtree(files, dirs)
+
+
+def _decode_files(data: bytes) -> tuple[FileEntry, ...]:
+    """Decode the first array; entries that are as they nearly always are take no further call."""
+    entries = []
+    for raw in split_array(data):
+        end = len(raw) - _FILE_TAIL_BYTES
+        if end < _MIN_NAME_BYTES or end > _MAX_NARROW_END or raw[-1] != end or raw[end - 1] != 0:
+            entries.append(_decode_file(raw))
+            continue
+        try:
+            name = str(raw[: end - 1], "utf-8")
+        except UnicodeDecodeError:
+            raise FormatError("Not normal form: string is not UTF-8") from None
+        if "/" in name or "\0" in name or name in (".", ".."):
+            entries.append(_decode_file(raw))
+        else:
+            entries.append((name, _new_bytes(Checksum, raw[end:-1])))
+    return tuple(entries)
 
 
 def _decode_file(raw: bytes) -> FileEntry:

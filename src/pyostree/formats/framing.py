@@ -5,11 +5,15 @@ Source: the GVariant serialization; offsets are little-endian, as wide as the co
 
 from __future__ import annotations
 
+import struct
+from itertools import accumulate
+
 from pyostree.errors import FormatError
 
 # Containers up to this size have offsets of one byte: nearly all of them.
 NARROW_BYTES = (1 << 8) - 1
 _WIDTH_LIMITS = ((1, (1 << 8) - 1), (2, (1 << 16) - 1), (4, (1 << 32) - 1), (8, (1 << 64) - 1))
+_STRUCT_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 def offset_width(size: int) -> int:
@@ -22,10 +26,11 @@ def offset_width(size: int) -> int:
 def with_offsets(body: bytes, ends: list[int]) -> bytes:
     """Return `body` followed by the framing offsets `ends`, in the order given."""
     count = len(ends)
-    width = next(w for w, limit in _WIDTH_LIMITS if len(body) + count * w <= limit)
-    if width == 1:
+    size = len(body)
+    if size + count <= NARROW_BYTES:
         return body + bytes(ends)
-    return body + b"".join(end.to_bytes(width, "little") for end in ends)
+    width = next(w for w, limit in _WIDTH_LIMITS if size + count * w <= limit)
+    return body + struct.pack(f"<{count}{_STRUCT_CODES[width]}", *ends)
 
 
 def split_array(data: bytes) -> list[bytes]:
@@ -54,12 +59,9 @@ def split_array(data: bytes) -> list[bytes]:
 
 def join_array(elements: list[bytes]) -> bytes:
     """Return the array of variable-size, unaligned `elements`."""
-    ends = []
-    total = 0
-    for element in elements:
-        total += len(element)
-        ends.append(total)
-    return with_offsets(b"".join(elements), ends) if elements else b""
+    if not elements:
+        return b""
+    return with_offsets(b"".join(elements), list(accumulate(map(len, elements))))
 
 
 def decode_text(raw: bytes) -> str:
