@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyostree.formats.objects import CHECKSUM_BYTES, Checksum, parse_checksum
+from pyostree.fs.dir import random_name
 from pyostree.repo.repo import Repo
 
 DELTAS = "deltas"
@@ -67,7 +68,13 @@ def iter_deltas(repo: Repo) -> Iterator[DeltaName]:
 
 def delete_delta(repo: Repo, name: DeltaName) -> bool:
     """Delete a delta with all its files; return whether there was one."""
-    return repo.dir.remove_tree(delta_path(name))
+    rubbish = random_name("delta-")
+    try:
+        # In one step: of half a delta nobody would know any more that it is one.
+        repo.dir.rename(delta_path(name), rubbish, to_dir=repo.tmp)
+    except FileNotFoundError:
+        return False
+    return repo.tmp.remove_tree(rubbish)
 
 
 def delta_path(name: DeltaName) -> str:

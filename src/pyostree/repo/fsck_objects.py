@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -16,11 +17,28 @@ from pyostree.repo.verify import read_verified, verify_content
 _BATCH = 128
 
 
+# The process or the machine lacks something: that says nothing about the object.
+_NOT_THE_OBJECTS_FAULT = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ESTALE,
+)
+
+
 class Problem(NamedTuple):
-    """Why an object failed; `message` is None when it is missing."""
+    """Why an object failed.
+
+    Attributes:
+        message: None when it is missing.
+        is_unknown: whether it could not be read at all and may be as good as ever.
+    """
 
     name: ObjectName
     message: str | None
+    is_unknown: bool = False
 
 
 class Batch(NamedTuple):
@@ -80,7 +98,9 @@ def find_problem(store: ObjectStore, name: ObjectName) -> Problem | None:
     except NotFoundError:
         return Problem(name, None)
     except (OstreeError, OSError) as err:
-        return Problem(name, _describe(store, name, err) if is_file else problem_text(name, err))
+        message = _describe(store, name, err) if is_file else problem_text(name, err)
+        is_unknown = isinstance(err, OSError) and err.errno in _NOT_THE_OBJECTS_FAULT
+        return Problem(name, message, is_unknown)
     return None
 
 

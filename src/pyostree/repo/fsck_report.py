@@ -91,27 +91,43 @@ class FsckReporter:
         if self._users is None:
             self._users = ObjectUsers(self._repo, self._roots)
         users = self._users.commits_using([problem.name for problem in waiting])
-        for problem, commits in zip(waiting, users, strict=True):
-            self.report(problem, commits)
+        self._report_all(list(zip(waiting, users, strict=True)))
 
     def report(self, problem: Problem, commits: list[Checksum]) -> None:
         """Report a problem of an object that these commits use (errors as `add`)."""
+        self._report_all([(problem, commits)])
+
+    def _report_all(self, found: list[tuple[Problem, list[Checksum]]]) -> None:
+        """Report problems; all bad objects go before the first commit is marked.
+
+        A check looks into no marked commit: one that was interrupted in between would leave bad
+        objects in it for good, and a pull would take them for sound.
+        """
+        incomplete: dict[Checksum, None] = {}
+        try:
+            for problem, commits in found:
+                if self._tell(problem, commits) and problem.name.type is not ObjectType.COMMIT:
+                    incomplete.update(dict.fromkeys(commits))
+        finally:
+            self._mark_partial(incomplete)
+
+    def _tell(self, problem: Problem, commits: list[Checksum]) -> bool:
+        """Report one problem, and delete the object if asked to; tell whether it is gone."""
         self.has_problem = True
         listed = ", ".join(map(str, commits))
-        name, message = problem
-        if message is not None:
-            message = f"In commits {listed}: {message}" if listed else message
-            if not self._options.goes_on:
-                raise CorruptObjectError(message)
-            self._listener.find(message)
-            if not self._options.delete:
-                return
-            self._delete(problem)
-        else:
+        name, message, is_unknown = problem
+        if message is None:
             where = f" in commits {listed}" if listed else ""
             self._listener.find(f"Object missing{where}: {name}")
-        if name.type is not ObjectType.COMMIT:
-            self._mark_partial(commits)
+            return True
+        message = f"In commits {listed}: {message}" if listed else message
+        if not self._options.goes_on:
+            raise CorruptObjectError(message)
+        self._listener.find(message)
+        if is_unknown or not self._options.delete:
+            return False
+        self._delete(problem)
+        return True
 
     def _delete(self, problem: Problem) -> None:
         # A writer that is at work may count on the object that it saw.

@@ -115,6 +115,8 @@ class Repo:
             disable_xattrs=self.config.disable_xattrs,
             sync_objects=self.config.per_object_fsync and self.fsync,
             fsync=self.fsync,
+            payload_link_min_bytes=self.config.payload_link_min_bytes,
+            fsverity=self.config.fsverity,
             writes_split_xattrs="OSTREE_EXP_WRITE_BARE_SPLIT_XATTRS" in os.environ,
         )
 
@@ -396,7 +398,15 @@ class Repo:
     def mark_partial(self, checksum: Checksum, reason: bytes = b"") -> None:
         """Note that objects of the commit may be missing; an existing mark stays as it is."""
         self.dir.make_dir("state", 0o775, exist_ok=True)
-        self.dir.create_file(_partial_path(checksum), reason)
+        if not reason:
+            self.dir.create_file(_partial_path(checksum))
+            return
+        from pyostree.fs.tempfile import TempFile
+
+        with TempFile(self.tmp) as tmp:  # a crash must not leave the mark without its reason
+            tmp.write(reason)
+            tmp.set_mode(0o644)
+            tmp.link(self.dir, _partial_path(checksum))
 
     def clear_partial(self, checksum: Checksum) -> None:
         """Note that all objects of the commit are there."""

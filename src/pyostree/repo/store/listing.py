@@ -17,6 +17,7 @@ _TYPES = {
 }
 _REST_DIGITS = 62
 _COMMIT_SUFFIX = ".commit"
+_BESIDE_COMMITS = ("commit", "commitmeta")  # tombstones included
 
 
 class LooseDirectory(NamedTuple):
@@ -43,6 +44,10 @@ class LooseDirectory(NamedTuple):
                 continue
             if name == name.lower() and len(digest) == CHECKSUM_BYTES:
                 yield name, digest, kind
+
+    def count_others(self) -> int:
+        """Return how many names belong neither to a commit nor to what is stored beside one."""
+        return sum(not name.endswith(_BESIDE_COMMITS) for name in self.names)
 
     def only_commits(self) -> LooseDirectory:
         """Return the same directory as if it held nothing but commits."""
