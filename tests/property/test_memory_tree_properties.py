@@ -86,7 +86,7 @@ def build(tree: MemoryTree, path: str, node: Node) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(root=nodes())
 def test_commit_from_memory_equals_commit_from_disk(mode: RepoMode, root: Node) -> None:
     with (

@@ -383,7 +383,7 @@ def test_commit_stopped_leaves_the_repository_as_it_was(
 ) -> None:
     place = make_repo(tmp_path / "repo", mode, fsync="true")
     old = write_files(tmp_path / "old", {"a": "1"})
-    new = write_files(tmp_path / "new", {f"d{n % 7}/{n}": str(n) for n in range(900)})
+    new = write_files(tmp_path / "new", {f"d{n % 7}/{n}": str(n) for n in range(500)})
     os.environ["OSTREE_SUPPRESS_SYNCFS"] = "1"
     cancel = Cancel()
 
@@ -396,7 +396,7 @@ def test_commit_stopped_leaves_the_repository_as_it_was(
     with Repo.open(place) as repo:
         kept = repo.commit(old, "main", timestamp=1).checksum
         before = (object_names(place), refs_of(place))
-        tree = many_files(900) if source == "memory" else new
+        tree = many_files(500) if source == "memory" else new
         with pytest.raises(CancelledError if how == "token" else RuntimeError):
             repo.commit(tree, "main", progress=stop, cancel=cancel)
         assert (object_names(place), refs_of(place)) == before

@@ -18,6 +18,8 @@ from pyostree import (
     InvalidNameError,
     Layer,
     MemoryTree,
+    Phase,
+    Progress,
     Repo,
     RepoMode,
     TreeSource,
@@ -151,6 +153,21 @@ def test_directories_on_the_way_get_defaults_unless_told(repo: Repo) -> None:
     assert view.entry("/").mode == 0o40711
     assert view.entry("/a")[1:5] == (3, 4, 0o40700, ((b"user.x", b"y"),))
     assert view.entry("/a/b")[1:5] == (0, 0, 0o40755, ())
+
+
+def test_commit_of_memory_knows_totals_before_it_begins(repo: Repo, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    tree = MemoryTree()
+    tree.add_file("a/b", b"12345")
+    tree.add_symlink("a/c", "b")
+    repo.commit(tree, progress=seen.append)
+    reads = [progress for progress in seen if progress.phase is Phase.READ]
+    assert (reads[0].total, reads[0].bytes_total) == (2, 5)
+    assert (reads[-1].done, reads[-1].bytes_done) == (2, 5)
+    tree.add_file("stream", io.BytesIO(b"1"))
+    repo.commit(tree, progress=seen.append)
+    reads = [progress for progress in seen if progress.phase is Phase.READ]
+    assert (reads[-1].total, reads[-1].bytes_total) == (3, None)
 
 
 def test_same_tree_twice_gives_the_same_objects(repo: Repo) -> None:

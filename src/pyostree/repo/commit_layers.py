@@ -78,7 +78,10 @@ def _estimate(repo: Repo, request: CommitRequest, watch: Watch) -> ScanTotals:
     totals = ScanTotals(0, 0)
     for given in request.trees:
         source = _as_source(given)
-        if isinstance(source, MemoryTree) or source.kind == "tar":
+        if isinstance(source, MemoryTree):
+            totals = add_totals(totals, ScanTotals(*source.count()))
+            continue
+        if source.kind == "tar":
             return UNKNOWN
         if source.kind == "dir":
             totals = add_totals(totals, scan_directory(source.value, watch))
@@ -149,8 +152,19 @@ class LayerReader(NamedTuple):
         reader = DirectorySource(self.repo, request.modifier, ingester, self.ledger)
         with Dir.at(path, follow=False) as directory:
             reader.read(directory, tree)
-        if request.consume:
-            _consume(path)
+
+
+def consume_layers(request: CommitRequest) -> None:
+    """Remove the directories that were committed, if the request says so; ``.`` itself stays.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    if not request.consume:
+        return
+    sources = [source for source in map(_as_source, request.trees) if isinstance(source, TreeSource)]
+    for path in dict.fromkeys(source.value for source in sources if source.kind == "dir"):
+        _consume(path)
 
 
 def _consume(path: str) -> None:

@@ -141,6 +141,19 @@ class MemoryTree:
             node = below
         return node
 
+    def count(self) -> tuple[int, int | None]:
+        """Return how many files and symlinks there are, and their bytes; None if not known yet."""
+        files = size = 0
+        is_known = True
+        for _, node in self.walk():
+            files += len(node.files)
+            for leaf in node.files.values():
+                if isinstance(leaf.content, bytes | bytearray | memoryview):
+                    size += memoryview(leaf.content).nbytes
+                else:
+                    is_known = False
+        return files, size if is_known else None
+
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Yield the directories, each before those in it, with their paths; for committing."""
         stack = [("/", self._root)]
