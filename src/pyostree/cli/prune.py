@@ -70,10 +70,13 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
 
 
 def _options(args: Args) -> PruneOptions:
-    from pyostree.formats.dates import parse_date
     from pyostree.repo.prune import PruneOptions
 
-    oldest = args.keep_younger_than
+    oldest: int | None = None
+    if args.keep_younger_than is not None:
+        from pyostree.formats.dates import parse_date  # slow to import
+
+        oldest = parse_date(args.keep_younger_than, time.time())
     return PruneOptions(
         no_prune=args.no_prune,
         refs_only=args.refs_only,
@@ -81,7 +84,7 @@ def _options(args: Args) -> PruneOptions:
         commit_only=args.commit_only,
         branch_depths=dict(map(_branch_depth, args.retain_branch_depth)),
         only_branches=args.only_branch,
-        keep_younger_than=None if oldest is None else parse_date(oldest, time.time()),
+        keep_younger_than=oldest,
     )
 
 
