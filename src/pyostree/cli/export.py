@@ -30,12 +30,18 @@ class Args(NamedTuple):
 
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
+    from pyostree.cli.progress import shown_progress
+    from pyostree.progress import watch_with
     from pyostree.repo.tar_export import export_tar, export_to_file
 
-    prefix = args.prefix or ""
-    if args.output:
-        export_to_file(repo, args.commit, args.output, subpath=args.subpath, prefix=prefix)
-        return
-    out.flush()
-    for piece in export_tar(repo, args.commit, subpath=args.subpath, prefix=prefix):
-        out.buffer.write(piece)
+    subpath, prefix = args.subpath, args.prefix or ""
+    with shown_progress() as show:
+        watch = watch_with(show)
+        if args.output:
+            export_to_file(
+                repo, args.commit, args.output, subpath=subpath, prefix=prefix, watch=watch
+            )
+            return
+        out.flush()
+        for piece in export_tar(repo, args.commit, subpath=subpath, prefix=prefix, watch=watch):
+            out.buffer.write(piece)

@@ -73,7 +73,13 @@ def export_tar(
 
 
 def export_to_file(
-    repo: Repo, rev: str, path: str, *, subpath: str | None = None, prefix: str = ""
+    repo: Repo,
+    rev: str,
+    path: str,
+    *,
+    subpath: str | None = None,
+    prefix: str = "",
+    watch: Watch = UNWATCHED,
 ) -> None:
     """Write such an archive into a file; one that did not exist is gone again after an error.
 
@@ -88,9 +94,10 @@ def export_to_file(
         raise OstreeError(f"Failed to open '{path}'") from err
     with output:
         pad_record = not output.is_regular
-        for piece in export_tar(
-            repo, commit, subpath=subpath, prefix=prefix, pad_record=pad_record
-        ):
+        pieces = export_tar(
+            repo, commit, subpath=subpath, prefix=prefix, pad_record=pad_record, watch=watch
+        )
+        for piece in pieces:
             output.write(piece)
 
 
@@ -106,11 +113,11 @@ class _Exporter:
         total = 0
         with worker_pool() as pool:
             jobs = batches(self._jobs(tree, top, prefix), _BATCH_FILES)
-            for results in map_ordered(pool, self._read_batch, jobs):
+            for count, results in map_ordered(pool, self._read_batch, jobs):
                 for piece in self._finished(results):
                     total += len(piece)
                     yield piece
-                watch.advance(len(results))
+                watch.advance(count)
         yield END_OF_ARCHIVE
         total += len(END_OF_ARCHIVE)
         if pad_record:
@@ -142,27 +149,24 @@ class _Exporter:
 
     # -- files, in several threads -------------------------------------------------------
 
-    def _read_batch(self, batch: list[bytes | _File]) -> list[bytes | _File]:
-        """Return the members of a batch, and as they are those that are too large."""
+    def _read_batch(self, batch: list[bytes | _File]) -> tuple[int, list[bytes | _File]]:
+        """Return the size of a batch, and its pieces; files that are too large as they are."""
         done: list[bytes | _File] = []
         room = _BATCH_BYTES
         for job in batch:
-            if isinstance(job, _File):
-                member = self._read_file(job, room)
-                done.append(member)
-                room -= len(member) if isinstance(member, bytes) else 0
-            else:
+            if not isinstance(job, _File):
                 done.append(job)
-        return done
-
-    def _read_file(self, file: _File, room: int) -> bytes | _File:
-        if file.first is not None:
-            header, _ = self._repo.store.read_header(file.checksum)
-            return self._header(file, header, 0)
-        with self._repo.store.open_content(file.checksum) as content:
-            if content.size > room:
-                return file
-            return b"".join(self._member(file, content))
+            elif job.first is not None:
+                header, _ = self._repo.store.read_header(job.checksum)
+                done.append(self._header(job, header, 0))
+            else:
+                with self._repo.store.open_content(job.checksum) as content:
+                    if content.size > room:
+                        done.append(job)
+                    else:
+                        done.extend(self._member(job, content))
+                        room -= content.size
+        return len(batch), done
 
     def _member(self, file: _File, content: OpenContent) -> Iterator[bytes]:
         """Yield a file with its header.
@@ -195,7 +199,7 @@ class _Exporter:
         )
 
     def _finished(self, results: list[bytes | _File]) -> Iterator[bytes]:
-        """Yield the members of a batch, reading what is too large for one now."""
+        """Yield a batch in few pieces, reading what was too large for it now."""
         ready: list[bytes] = []
         for result in results:
             if isinstance(result, bytes):

@@ -154,7 +154,7 @@ class TarSource:
                         self._add(file, stored)
             self._resolve_links(tree)
             if self._autocreates and tree.meta is None:
-                self._create_dir(tree, "/", 0, 0)
+                self._create_root(tree)
             read_trailer(stream)
 
     def _add(self, file: _File, stored: _Stored) -> None:
@@ -168,7 +168,7 @@ class TarSource:
     def _walk(self, reader: ArchiveReader, tree: MutableTree) -> Iterator[_File]:
         """Put the directories into `tree`; yield what has to be stored."""
         while (member := reader.next_member()) is not None:
-            path = self._rewritten(member.path)
+            path = relative_path(member.path, self._filter)
             found = Ownership(member.uid, member.gid, _TYPE_BITS[member.kind] | member.mode)
             wanted = self._modifier.apply(f"/{path}", found)
             if wanted is None:
@@ -187,11 +187,7 @@ class TarSource:
                 yield self._file(reader, member, node, name, FileHeader(*wanted, target, xattrs))
             if is_link:
                 link = _HardLink(node, name, has_content=member.size > 0)
-                self._links.setdefault(self._rewritten(member.target), []).append(link)
-
-    def _rewritten(self, path: bytes) -> str:
-        relative = relative_path(path)
-        return relative if self._filter is None else self._filter.apply(relative)
+                self._links.setdefault(relative_path(member.target, self._filter), []).append(link)
 
     def _xattrs(self, path: str, mode: int, member: Member | None = None) -> Xattrs:
         xattrs = () if member is None or self._skip_xattrs else member.xattrs
@@ -212,22 +208,29 @@ class TarSource:
         return node, name
 
     def _create_parents(self, tree: MutableTree, above: str, member: Member) -> MutableTree:
-        """Make the directories of `above`; as in the reference, those that exist are reset too."""
+        """Make the directories of `above`.
+
+        As in the reference those that exist are reset, and what changes members leaves them alone.
+        """
+        found = Ownership(member.uid, member.gid, _CREATED_DIR_MODE)
         with doing("ostree-tar: Failed to create parent"):
-            self._create_dir(tree, "/", member.uid, member.gid)
+            self._set_meta(tree, "/", found)
             node = tree
             path = ""
             for part in above.split("/"):
                 path = f"{path}/{part}"
                 node = node.ensure_dir(part)
-                self._create_dir(node, path, member.uid, member.gid)
+                self._set_meta(node, path, found)
         return node
 
-    def _create_dir(self, node: MutableTree, path: str, uid: int, gid: int) -> None:
-        found = Ownership(uid, gid, _CREATED_DIR_MODE)
-        wanted = self._modifier.apply(path, found)
+    def _create_root(self, tree: MutableTree) -> None:
+        wanted = self._modifier.apply("/", Ownership(0, 0, _CREATED_DIR_MODE))
         if wanted is not None:
-            node.meta = self._ledger.put_dirmeta(Dirmeta(*wanted, self._xattrs(path, wanted.mode)))
+            self._set_meta(tree, "/", wanted)
+
+    def _set_meta(self, node: MutableTree, path: str, wanted: Ownership) -> None:
+        xattrs = self._xattrs(path, wanted.mode)
+        node.meta = self._ledger.put_dirmeta(Dirmeta(*wanted, xattrs))
 
     # -- files ---------------------------------------------------------------------------
 
