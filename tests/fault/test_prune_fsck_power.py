@@ -3,9 +3,11 @@ run gets to the same end."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -239,7 +241,7 @@ def test_fsck_delete_spares_what_it_may_not_read(
 
     def forbidden(path: str, flags: int, *args: int, **options: int | None) -> int:
         if str(path).endswith(extension):
-            raise PermissionError(13, "Permission denied")
+            raise PermissionError(errno.EACCES, "Permission denied")
         return really_open(path, flags, *args, **options)
 
     before = object_names(repo)
@@ -250,3 +252,30 @@ def test_fsck_delete_spares_what_it_may_not_read(
     assert "Permission denied" in result.err
     assert object_names(repo) == before
     assert len(list((repo / "state").iterdir())) == 1
+
+
+def test_prune_deletes_nothing_needed_when_reading_fails_anywhere(
+    history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_read = os.read
+    for number in every_cut():
+        repo = copy_tree(history, tmp_path / "repo")
+        left = number
+
+        def failing(fd: int, size: int) -> bytes:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return really_read(fd, size)
+
+        with Repo.open(repo) as opened, monkeypatch.context() as patch:
+            patch.setattr(os, "read", failing)
+            with suppress(OSError):
+                prune(opened, KEEP_TIP)
+        must(reference("fsck", f"--repo={repo}", "-q"))
+        must(ours("ls", "-R", f"--repo={repo}", "main"))
+        shutil.rmtree(repo)
+        if left > 0:
+            assert number > 4
+            break
