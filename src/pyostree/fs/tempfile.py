@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ from typing import Self
 from pyostree.fs.dir import Dir, random_name, write_all
 
 TEMP_PREFIX = "tmp."  # of files that get a name before they are whole
+_READ_CHUNK = 1 << 20
 _UNNAMED = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
 _NAMED = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 # File systems without unnamed files answer with one of these.
@@ -71,6 +73,13 @@ class TempFile:
         """Return at most `size` bytes from `position` on; none at the end."""
         return os.pread(self.fd, size, position)
 
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content so far, in chunks of at most 1 MiB."""
+        position = 0
+        while chunk := os.pread(self.fd, _READ_CHUNK, position):
+            yield chunk
+            position += len(chunk)
+
     def write_parts(self, first: bytes, second: bytes | bytearray | memoryview) -> None:
         """Append two pieces with one system call, without joining them in memory."""
         try:
@@ -110,6 +119,20 @@ class TempFile:
     def sync(self) -> None:
         """Make the content durable."""
         os.fsync(self.fd)
+
+    def seal(self) -> bool:
+        """Let the kernel guard the content from now on (fs-verity); return False where it cannot.
+
+        Raises:
+            OSError: sealing failed.
+        """
+        from pyostree.fs.verity import enable_verity
+
+        # The kernel refuses a file that anybody has open for writing.
+        readable = os.open(f"/proc/self/fd/{self.fd}", os.O_RDONLY | os.O_CLOEXEC)
+        os.close(self.fd)
+        self.fd = readable
+        return enable_verity(readable)
 
     def link(self, directory: Dir, name: str) -> bool:
         """Give the file its name, creating ``XX/`` in front of it; return False if it exists."""

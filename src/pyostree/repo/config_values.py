@@ -17,6 +17,7 @@ _DEFAULT_TMP_EXPIRY_S = 86400
 _DEFAULT_LOCK_TIMEOUT_S = 300
 _UNITS_SHIFT = {"MB": 20, "GB": 30, "TB": 40}
 _U64_MAX = (1 << 64) - 1
+NO_PAYLOAD_LINKS = _U64_MAX
 _MAX_DIGITS = 25
 _FINDERS = ("config", "lan", "mount")
 _BOOTLOADERS = ("auto", "none", "grub2", "syslinux", "uboot", "zipl", "aboot")

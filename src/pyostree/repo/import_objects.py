@@ -227,7 +227,7 @@ class Importer:
                 tmp.set_times_ns(status.st_atime_ns, status.st_mtime_ns)
             if self._store.settings.sync_objects:
                 tmp.sync()
-            return tmp.link(self._destination(), path)
+            return self._store.publish_file(tmp, self._destination(), path)
 
     def _copy_attributes(self, origin: _Origin, source: InputFile, tmp: TempFile) -> None:
         if self._target.mode in (RepoMode.BARE, RepoMode.BARE_SPLIT_XATTRS):

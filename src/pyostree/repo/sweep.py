@@ -65,7 +65,6 @@ class _Sweep:
         self._commits = reachable.commits
         self._leaves_tombstones = repo.config.tombstone_commits()
         self._marks = _partial_marks(repo)
-        self._link_threshold = repo.config.payload_link_min_bytes
         self._splits_xattrs = repo.mode is RepoMode.BARE_SPLIT_XATTRS
         self._total = self._deleted = self._freed = 0
 
@@ -154,7 +153,7 @@ class _Sweep:
         return (
             target in self._reachable
             and self._store.has_own(target)
-            and self._store.object_size(target) >= self._link_threshold
+            and self._store.object_size(target) >= self._store.payload_links.min_bytes()
         )
 
     def _link_target(self, name: ObjectName) -> ObjectName:

@@ -139,7 +139,7 @@ class ArchiveStore(ObjectStore):
     def _open_own(self, checksum: Checksum) -> InputFile | None:
         """Open the ``.filez`` of this repository; a parent's may be in another form."""
         path = loose_path(checksum, self._extension)
-        for place in self._places():
+        for place in self.places():
             try:
                 return InputFile.open(place, path)
             except FileNotFoundError:
@@ -161,7 +161,8 @@ class ArchiveStore(ObjectStore):
             tmp.set_mode(0o644)
             if self.settings.sync_objects:
                 tmp.sync()
-            return tmp.link(self._destination(), loose_path(checksum, self._extension))
+            path = loose_path(checksum, self._extension)
+            return self.publish_file(tmp, self.destination(), path)
 
 
 def _gather(chunks: Iterator[bytes], size: int) -> memoryview:

@@ -121,7 +121,7 @@ def adopt_file(store: ObjectStore, checksum: Checksum, source: Adoptable) -> Non
     if store.settings.sync_objects:
         source.file.sync()
     path = loose_path(checksum, "file")
-    destination = store.objects if store.staging is None else store.staging
+    destination = store.destination()
     destination.make_dir(path[:2], exist_ok=True)
     if not rename_noreplace(source.directory, source.name, destination, path):
         source.directory.remove(source.name)
@@ -164,7 +164,7 @@ def put_real_symlink(
             store.temp.chown(tmp, *owner)
         set_path_xattrs(store.temp, tmp, xattrs)
         path = loose_path(checksum, "file")
-        destination = store.objects if store.staging is None else store.staging
+        destination = store.destination()
         destination.make_dir(path[:2], exist_ok=True)
         renamed = rename_noreplace(store.temp, tmp, destination, path)
     except BaseException:

@@ -35,7 +35,7 @@ class BareSplitXattrsStore(BareStore):
         return decode_xattrs(self._read_link(f"{path}-xattrs-link"))
 
     def _read_link(self, path: str) -> bytes:
-        for place in self._places():
+        for place in self.places():
             try:
                 return place.read_file(path, max_bytes=_MAX_XATTRS_BYTES, follow=False)
             except FileNotFoundError as err:
@@ -56,7 +56,7 @@ class BareSplitXattrsStore(BareStore):
         path, link = self.path_of(name), loose_path(checksum, "file-xattrs-link")
         if not self.has_own(name):
             self._write_named(path, raw)
-        destination = self._destination()
+        destination = self.destination()
         holder = self.objects if self.objects.exists(path) else destination
         destination.make_dir(link[:2], exist_ok=True)
         try:

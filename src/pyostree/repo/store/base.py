@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pyostree.errors import (
     FormatError,
@@ -26,11 +26,12 @@ from pyostree.formats.file_header import FileHeader, encode_header
 from pyostree.formats.objects import Checksum, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
-from pyostree.fs.kernel import start_writeback
+from pyostree.fs.kernel import clone_file, start_writeback
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.store.content import OpenContent
 from pyostree.repo.store.loose import LooseObjects
-from pyostree.repo.store.records import Adoptable, Buffer, ContentStat, Written
+from pyostree.repo.store.payload_links import PayloadLinks
+from pyostree.repo.store.records import Adoptable, Buffer, ContentStat, StoreSettings, Written
 from pyostree.repo.store.stream import expect_checksum, hashed, ignore
 
 # The disk begins at once with content of at least this size, while the next file is read;
@@ -40,8 +41,17 @@ _WRITEBACK_BYTES = 256 << 10
 _IN_MEMORY_BYTES = 8 << 20
 
 
+_WriteStream = Callable[[TempFile, FileHeader, int, Iterator[bytes]], None]
+
+
 class ObjectStore(LooseObjects, ABC):
     """All objects of one repository; a subclass says how a mode keeps content objects."""
+
+    def __init__(
+        self, objects: Dir, settings: StoreSettings, parent: ObjectStore | None = None
+    ) -> None:
+        super().__init__(objects, settings, parent)
+        self.payload_links = PayloadLinks(self)
 
     def open_content(self, checksum: Checksum) -> OpenContent:
         """Open a content object for reading.
@@ -51,7 +61,7 @@ class ObjectStore(LooseObjects, ABC):
             FormatError: its header is damaged.
         """
         path = loose_path(checksum, self._extension)
-        for place in self._places():
+        for place in self.places():
             try:
                 return self._open(place, path)
             except FileNotFoundError:
@@ -108,11 +118,19 @@ class ObjectStore(LooseObjects, ABC):
         self._reserve(len(data))
         if header.is_symlink:
             return self._put_symlink(checksum, header)
+        size = len(data)
+        payload = None
+        if self.payload_links.apply_to(header, size):
+            payload = Checksum(hashlib.sha256(data).digest())
         with TempFile(self.temp) as tmp:
-            self._write_body(tmp, header, data)
-            is_new = self._publish(tmp, checksum, header, len(data))
-        if not is_new:
-            self._give_back(len(data))
+            is_shared = payload is not None and self.payload_links.share(payload, tmp, size)
+            if not is_shared:
+                self._write_body(tmp, header, data)
+            is_new = self._publish(tmp, checksum, header, size)
+        if is_shared or not is_new:
+            self._give_back(size)
+        elif payload is not None:
+            self.payload_links.record(payload, checksum)
         return is_new
 
     def write_content(
@@ -122,12 +140,14 @@ class ObjectStore(LooseObjects, ABC):
         *,
         size: int,
         expected: Checksum | None = None,
+        source: InputFile | None = None,
     ) -> Written:
         """Store content from a stream, hashing it on the way.
 
         Args:
             chunks: exactly `size` bytes in all; left alone when the store has `expected`.
             expected: the checksum that header and content must have.
+            source: a file with the same bytes, to share its blocks instead where that works.
 
         Raises:
             ChecksumMismatchError: they have another.
@@ -146,17 +166,65 @@ class ObjectStore(LooseObjects, ABC):
             self._reserve(size)
             with TempFile(self.temp) as tmp:
                 digest = hashlib.sha256(encode_header(header))
-                self._write_stream(tmp, header, size, hashed(chunks, size, digest.update))
+                is_cloned = source is not None and self._clone(source, tmp, size)
+                stream = hashed(tmp.chunks() if is_cloned else chunks, size, digest.update)
+                write = _exhaust if is_cloned else self._write_stream
+                payload = self._write_counted(write, tmp, header, size, stream)
                 checksum = expect_checksum(Checksum(digest.digest()), expected)
                 self._check_writable_header(checksum, header)
                 if self.has_own_content(checksum):
-                    self._give_back(size)
+                    self._give_back(0 if is_cloned else size)
                     return Written(checksum, False)
-                return Written(checksum, self._publish(tmp, checksum, header, size))
+                is_new = self._finish(tmp, checksum, header, size, payload, is_cloned=is_cloned)
+                return Written(checksum, is_new)
+
+    def _clone(self, source: InputFile, tmp: TempFile, size: int) -> bool:
+        """Let `tmp` share the blocks of `source`; what is hashed then is what is stored."""
+        if not self.settings.mode.is_bare or not clone_file(source.fd, tmp.fd):
+            return False
+        self._give_back(size)
+        return True
+
+    def _write_counted(
+        self,
+        write: _WriteStream,
+        tmp: TempFile,
+        header: FileHeader,
+        size: int,
+        stream: Iterator[bytes],
+    ) -> Checksum | None:
+        """Write a stream; return the checksum of the content alone if it is to be shared."""
+        if not self.payload_links.apply_to(header, size):
+            write(tmp, header, size, stream)
+            return None
+        digest = hashlib.sha256()
+        write(tmp, header, size, hashed(stream, size, digest.update))
+        return Checksum(digest.digest())
+
+    def _finish(
+        self,
+        tmp: TempFile,
+        checksum: Checksum,
+        header: FileHeader,
+        size: int,
+        payload: Checksum | None,
+        *,
+        is_cloned: bool,
+    ) -> bool:
+        """Publish what was written, or a clone of an object with the same content."""
+        is_shared = (
+            payload is not None and not is_cloned and self.payload_links.share(payload, tmp, size)
+        )
+        is_new = self._publish(tmp, checksum, header, size)
+        if is_shared:
+            self._give_back(size)
+        elif payload is not None and is_new:
+            self.payload_links.record(payload, checksum)
+        return is_new
 
     def write_file_content(self, header: FileHeader, file: InputFile, *, size: int) -> Written:
         """Store `size` bytes of an open file, sharing its blocks where that is possible."""
-        return self.write_content(header, file.chunks(), size=size)
+        return self.write_content(header, file.chunks(), size=size, source=file)
 
     def write_changed(self, source: Checksum, header: FileHeader) -> Written:
         """Store the content of the object `source` once more, under another header.
@@ -204,8 +272,9 @@ class ObjectStore(LooseObjects, ABC):
             self._check_writable_header(checksum, header)
             self._reserve(size)
             with TempFile(self.temp) as tmp:
-                self._write_stream(tmp, header, size, hashed(chunks, size, ignore))
-                return self._publish(tmp, checksum, header)
+                stream = hashed(chunks, size, ignore)
+                payload = self._write_counted(self._write_stream, tmp, header, size, stream)
+                return self._finish(tmp, checksum, header, size, payload, is_cloned=False)
 
     def _reserve(self, size: int) -> None:
         if self.budget is not None:
@@ -223,7 +292,8 @@ class ObjectStore(LooseObjects, ABC):
             tmp.sync()
         elif self.settings.fsync and size >= _WRITEBACK_BYTES:
             start_writeback(tmp.fd)
-        return tmp.link(self._destination(), loose_path(checksum, self._extension))
+        path = loose_path(checksum, self._extension)
+        return self.publish_file(tmp, self.destination(), path)
 
     # -- what a mode decides -------------------------------------------------------------
 
@@ -259,3 +329,9 @@ def _hash(header: FileHeader, chunks: Iterable[bytes]) -> Checksum:
     for chunk in chunks:
         digest.update(chunk)
     return Checksum(digest.digest())
+
+
+def _exhaust(_tmp: TempFile, _header: FileHeader, _size: int, stream: Iterator[bytes]) -> None:
+    """Stand in for writing where the content is there already, and only to be hashed."""
+    for _ in stream:
+        pass

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, doing
+from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, UnsupportedError, doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempfile import TempFile
+from pyostree.repo.config_values import Tristate
 from pyostree.repo.store.listing import iter_loose, iter_loose_commits
 from pyostree.repo.store.records import SpaceBudget, StoreSettings, Written
 from pyostree.repo.store.structure import check_structure
@@ -39,6 +40,7 @@ class LooseObjects:
         self.staging: Dir | None = None
         self.temp: Dir = objects
         self.budget: SpaceBudget | None = None
+        self._can_seal = True
         self._extension = settings.mode.content_extension
 
     # -- finding -------------------------------------------------------------------------
@@ -73,7 +75,8 @@ class LooseObjects:
             return True
         return self.parent is not None and self.parent.has(name)
 
-    def _places(self) -> tuple[Dir, ...]:
+    def places(self) -> tuple[Dir, ...]:
+        """Return the directories in which objects of this repository may lie."""
         return (self.objects,) if self.staging is None else (self.objects, self.staging)
 
     def object_size(self, name: ObjectName) -> int:
@@ -83,7 +86,7 @@ class LooseObjects:
             OSError: it does not exist.
         """
         path = self.path_of(name)
-        for place in self._places():
+        for place in self.places():
             status = place.try_stat(path)
             if status is not None:
                 return status.st_size
@@ -126,7 +129,7 @@ class LooseObjects:
             ObjectNotFoundError: neither this repository nor a parent has it.
         """
         path = self.path_of(name)
-        for place in self._places():
+        for place in self.places():
             try:
                 return place.read_file(path, follow=False)
             except FileNotFoundError:
@@ -175,15 +178,15 @@ class LooseObjects:
         with TempFile(self.temp) as tmp:
             tmp.write(data)
             tmp.set_mode(0o644)
-            destination = self.objects if direct else self._destination()
+            destination = self.objects if direct else self.destination()
             if self.settings.fsync and destination is self.objects:
                 tmp.sync()  # no transaction will do so before the name is seen
-            return tmp.link(destination, path)
+            return self.publish_file(tmp, destination, path)
 
     def read_detached(self, checksum: Checksum) -> bytes | None:
         """Return the encoded detached metadata of a commit, or None when there is none."""
         path = loose_path(checksum, "commitmeta")
-        for place in reversed(self._places()):
+        for place in reversed(self.places()):
             try:
                 return place.read_file(path, follow=False)
             except FileNotFoundError:
@@ -198,7 +201,7 @@ class LooseObjects:
         ):
             tmp.write(data)
             tmp.set_mode(0o644)
-            destination = self._destination()
+            destination = self.destination()
             path = loose_path(checksum, "commitmeta")
             is_final = self.settings.fsync and destination is self.objects
             if is_final:
@@ -207,5 +210,19 @@ class LooseObjects:
             if is_final:
                 destination.sync_dir(path[:2])
 
-    def _destination(self) -> Dir:
+    def publish_file(self, tmp: TempFile, destination: Dir, path: str) -> bool:
+        """Give a finished object its name, sealed if that is wanted; tell whether it is new.
+
+        Raises:
+            UnsupportedError: sealing is demanded, and impossible here.
+        """
+        wanted = self.settings.fsverity
+        if wanted is not Tristate.NO and self._can_seal and not tmp.seal():
+            if wanted is Tristate.YES:
+                raise UnsupportedError("fsverity required but filesystem does not support it")
+            self._can_seal = False  # nor will it be able to do so for the next
+        return tmp.link(destination, path)
+
+    def destination(self) -> Dir:
+        """Return the directory that new objects go to."""
         return self.objects if self.staging is None else self.staging

@@ -8,6 +8,7 @@ from pyostree.errors import OstreeError
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
+from pyostree.repo.config_values import NO_PAYLOAD_LINKS, Tristate
 from pyostree.repo.modes import RepoMode
 
 Buffer = bytes | memoryview
@@ -21,6 +22,8 @@ class StoreSettings(NamedTuple):
         disable_xattrs: bare repositories neither write nor read xattrs of files.
         sync_objects: each content object is synced before it gets its name.
         fsync: what is published at once, without a transaction's sync to come, is synced.
+        payload_link_min_bytes: content of this size shares its blocks with equal content.
+        fsverity: whether the kernel seals objects.
         writes_split_xattrs: an experiment of the reference is wanted, see `bare_split_xattrs`.
     """
 
@@ -30,6 +33,8 @@ class StoreSettings(NamedTuple):
     sync_objects: bool = False
     fsync: bool = False
     writes_split_xattrs: bool = False
+    payload_link_min_bytes: int = NO_PAYLOAD_LINKS
+    fsverity: Tristate = Tristate.NO
 
 
 class SpaceBudget(Protocol):
