@@ -100,6 +100,7 @@ SCENARIOS = [
     Scenario("commit-user", "bare-user", f"{COMMIT} {{root}}/tree"),
     Scenario("commit-each-synced", "archive", f"{COMMIT} {{root}}/tree", per_object),
     Scenario("commit-no-fsync", "bare-user-only", f"{COMMIT} --fsync=false {{root}}/tree"),
+    Scenario("commit-consume", "archive", f"{COMMIT} --consume {{root}}/tree"),
     Scenario("commit-summary", "archive", f"{COMMIT} {{root}}/tree", follow_with_summary),
     Scenario("commit-links", "bare", f"{COMMIT} --link-checkout-speedup {{root}}/tree2",
              check_out_first),

@@ -13,7 +13,7 @@ from pyostree.formats.refspec import parse_refspec
 from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.bindings import make_bindings
 from pyostree.repo.commit_bootable import bootable_metadata
-from pyostree.repo.commit_layers import read_layers
+from pyostree.repo.commit_layers import consume_layers, read_layers
 from pyostree.repo.commit_ledger import Ledger
 from pyostree.repo.commit_request import CommitRequest, TreeSource
 from pyostree.repo.commit_sizes import SizeTable
@@ -49,8 +49,15 @@ def commit(repo: Repo, request: CommitRequest, watch: Watch = UNWATCHED) -> Comm
 
     Raises:
         OstreeError: a source, option or object is wrong; nothing is visible then.
-        OSError: reading a source or writing an object failed.
+        OSError: reading a source or writing an object failed, or, when all is committed, removing
+            a source that is to be consumed.
     """
+    result = _commit(repo, request, watch)
+    consume_layers(request)  # no sooner: a crash must not cost files that are in no commit
+    return result
+
+
+def _commit(repo: Repo, request: CommitRequest, watch: Watch) -> CommitResult:
     draft = _prepare(repo, request)
     with repo.transaction(watch) as transaction:
         lists_sizes = request.generate_sizes and repo.mode is RepoMode.ARCHIVE

@@ -162,7 +162,9 @@ def consume_layers(request: CommitRequest) -> None:
     """
     if not request.consume:
         return
-    sources = [source for source in map(_as_source, request.trees) if isinstance(source, TreeSource)]
+    sources = [
+        source for source in map(_as_source, request.trees) if isinstance(source, TreeSource)
+    ]
     for path in dict.fromkeys(source.value for source in sources if source.kind == "dir"):
         _consume(path)
 

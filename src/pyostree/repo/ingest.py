@@ -120,8 +120,6 @@ class Ingester:
                 item = self._ingest_file(entries.directory, name, path)
             if item is not None:
                 found.append(item)
-            if self._consume:
-                entries.directory.remove(name, missing_ok=True)
         return found
 
     # -- regular files -------------------------------------------------------------------
