@@ -28,7 +28,7 @@ COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     "bzip2": bz2.compress,
     "xz": lzma.compress,
     "lzma": lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE),
-    "zstd": zstd.compress,
+    "zstd": lambda data: zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1}),
 }
 
 
@@ -81,14 +81,14 @@ def _info(item: Item) -> tarfile.TarInfo:
 
 
 def header(name: bytes, size: int = 0, kind: bytes = b"0", **fields: bytes) -> bytes:
-    """Return one header block; `fields` are `mode`, `size`, `magic`, `target` as they stand."""
+    """Return one header block; `fields` are `mode`, `octal` (the size), ... as they stand."""
     block = bytearray(512)
     block[: len(name)] = name
     parts = {
         100: fields.get("mode", b"0000644\0"),
         108: b"0000000\0",
         116: b"0000000\0",
-        124: fields.get("size", b"%011o\0" % size),
+        124: fields.get("octal", b"%011o\0" % size),
         136: b"00000000000\0",
         148: b" " * 8,
         156: kind,

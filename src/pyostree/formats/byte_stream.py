@@ -31,12 +31,13 @@ class ByteStream:
 
     def take(self, size: int) -> memoryview:
         """Return the next `size` bytes, fewer only at the end of the stream."""
+        if self._position == self._end:
+            self._next_chunk()
         start = self._position
         if start + size <= self._end:
             self._position = start + size
             return self._chunk[start : start + size]
-        parts = list(self.pieces(size))
-        return memoryview(b"".join(parts))
+        return memoryview(b"".join(self.pieces(size)))
 
     def pieces(self, size: int) -> Iterator[memoryview]:
         """Yield the next `size` bytes as they come, fewer only at the end of the stream."""

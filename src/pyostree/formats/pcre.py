@@ -12,7 +12,7 @@ from pyostree.errors import FormatError
 _TOKENS = re.compile(
     r"""(?P<escape>\\.)
       | (?P<posix>\[:(?P<negated>\^?)(?P<name>[a-z]+):\])
-      | (?P<group>\(\?(?:<(?![=!])|'))
+      | (?P<group>\(\?<(?![=!]))
       | (?P<open>\[\^?\]?)
       | (?P<close>\])
       | (?P<other>.)""",
