@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -537,6 +538,43 @@ def test_open_and_create(tmp_path: Path) -> None:
         assert same.collection_id == "org.example.Os"
     with Repo.open(str(tmp_path / "repo")) as opened:
         assert opened.writable
+
+
+def test_read_only_repository_refuses_every_change(repo: Repo, tree: MemoryTree) -> None:
+    repo.commit(tree, "main")
+    repo.writable = False
+    calls: list[Callable[[], object]] = [
+        lambda: repo.commit(tree, "main"),
+        lambda: repo.create_ref("new", "main"),
+        lambda: repo.create_alias("new", "main"),
+        lambda: repo.delete_ref("main"),
+        lambda: repo.set_detached_metadata("main", {"a": "b"}),
+        lambda: repo.update_summary(),
+        lambda: repo.prune(),
+    ]
+    for call in calls:
+        with pytest.raises(PermissionError):
+            call()
+    assert repo.prune(PruneOptions(no_prune=True)).deleted == 0
+    assert repo.fsck().is_clean
+
+
+@pytest.mark.parametrize("name", ["commit", "prune"])
+def test_call_that_waits_for_others_can_be_cancelled(
+    repo: Repo, tree: MemoryTree, tmp_path: Path, name: str
+) -> None:
+    repo.commit(tree, "main")
+    calls: dict[str, Callable[[Cancel], object]] = {
+        "commit": lambda cancel: repo.commit(tree, "main", cancel=cancel),
+        "prune": lambda cancel: repo.prune(cancel=cancel),
+    }
+    with open(tmp_path / "repo/.lock", "rb+") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)  # excludes the library's, which is of another kind
+        cancel = LateCancel(5)
+        with pytest.raises(CancelledError):
+            calls[name](cancel)
+        assert cancel.left == 0
+    calls[name](Cancel())
 
 
 def test_modifier_is_used(repo: Repo, tmp_path: Path) -> None:

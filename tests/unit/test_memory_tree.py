@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from array import array
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,26 @@ def test_stream_is_read_from_where_it_stands(repo: Repo) -> None:
     tree.add_file("a", stream)
     made = repo.commit(tree)
     assert repo.view(made.checksum).read_bytes("a") == b"body"
+
+
+def test_buffers_of_any_shape_are_their_bytes(repo: Repo) -> None:
+    every_other = memoryview(b"a-b-c-")[::2]
+    words = memoryview(array("H", [0x6261, 0x6463]))
+    tree = MemoryTree()
+    tree.add_file("every-other", every_other)
+    tree.add_file("words", words)
+    view = repo.view(repo.commit(tree).checksum)
+    assert view.read_bytes("every-other") == b"abc"
+    assert view.read_bytes("words") == words.tobytes()
+    assert repo.fsck().is_clean
+
+
+def test_local_pipe_is_refused(repo: Repo, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    tree = MemoryTree()
+    tree.add_file("a", tmp_path / "pipe")
+    with pytest.raises(FormatError, match="Not a regular file"):
+        repo.commit(tree)
 
 
 def test_local_file_missing_or_a_link_fails_naming_the_path(repo: Repo, tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ class Repo(core.Repo):
         """
         from pyostree.api.commits import as_metadata, commit, make_request
 
+        self.check_writable()
         request = make_request(self, tree, branch, options, modifier=modifier, parent=parent)
         request = request._replace(
             subject=subject,
@@ -199,6 +200,7 @@ class Repo(core.Repo):
         """
         from pyostree.repo.ref_admin import create_ref
 
+        self.check_writable()
         create_ref(self, name, str(rev), force=force)
 
     def delete_ref(self, name: str) -> None:
@@ -210,6 +212,7 @@ class Repo(core.Repo):
         """
         from pyostree.api.ref_calls import delete_ref
 
+        self.check_writable()
         delete_ref(self, name)
 
     def list_aliases(self) -> dict[str, str]:
@@ -227,6 +230,7 @@ class Repo(core.Repo):
         """
         from pyostree.repo.ref_admin import create_alias
 
+        self.check_writable()
         create_alias(self, name, target, force=force)
 
     # -- detached metadata -------------------------------------------------------------------
@@ -262,6 +266,7 @@ class Repo(core.Repo):
         """
         from pyostree.api.publish import publish_summary
 
+        self.check_writable()
         publish_summary(self, metadata or {}, gpg_keys, gpg_home)
 
     # -- maintenance -------------------------------------------------------------------------
@@ -279,7 +284,10 @@ class Repo(core.Repo):
         """
         from pyostree.repo.prune import PruneOptions, prune
 
-        return prune(self, options or PruneOptions(), watch_with(progress, cancel))
+        chosen = options or PruneOptions()
+        if not chosen.no_prune:
+            self.check_writable()
+        return prune(self, chosen, watch_with(progress, cancel))
 
     def fsck(
         self,

@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from pyostree.fs.dir import Dir
 from pyostree.fs.lock import DirectoryLock, LockFile
+from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.config import WAIT_FOREVER
 
 _LOCK_NAME = ".lock"
@@ -46,22 +47,28 @@ class RepoLock:
             file.close()
 
     @contextmanager
-    def held(self, *, exclusive: bool) -> Iterator[None]:
+    def held(self, *, exclusive: bool, watch: Watch = UNWATCHED) -> Iterator[None]:
         """Hold the lock.
 
         Raises:
             OSError: EAGAIN when others hold it for longer than the timeout.
+            CancelledError: `watch` wishes so while others hold it.
         """
-        self.acquire(exclusive=exclusive)
+        self.acquire(exclusive=exclusive, watch=watch)
         try:
             yield
         finally:
             self.release(exclusive=exclusive)
 
-    def acquire(self, *, exclusive: bool) -> None:
+    def acquire(self, *, exclusive: bool, watch: Watch = UNWATCHED) -> None:
         """Take one hold (errors as `held`)."""
         if self._exclusive == 0 and (exclusive or self._shared == 0):
-            self._take(exclusive=exclusive)
+            try:
+                self._take(watch, exclusive=exclusive)
+            except BaseException:
+                if not self._shared:
+                    self.close()
+                raise
         if exclusive:
             self._exclusive += 1
         else:
@@ -80,7 +87,7 @@ class RepoLock:
         elif exclusive and self._file is not None:
             self._file.try_lock(exclusive=False)
 
-    def _take(self, *, exclusive: bool) -> None:
+    def _take(self, watch: Watch, *, exclusive: bool) -> None:
         if not self._is_enabled:
             return
         if self._file is None:
@@ -88,22 +95,22 @@ class RepoLock:
         started = time.monotonic()
         limit_s = math.inf if self._timeout_s == WAIT_FOREVER else self._timeout_s
         with DirectoryLock(self._directory) as turn:
-            _retry(lambda: turn.try_lock(exclusive=exclusive), min(limit_s, _COURTESY_S))
+            _retry(lambda: turn.try_lock(exclusive=exclusive), min(limit_s, _COURTESY_S), watch)
             while not self._file.try_lock(exclusive=exclusive):
                 waited_s = time.monotonic() - started
                 if waited_s >= limit_s:
-                    self._fail(exclusive=exclusive)
+                    _fail(exclusive=exclusive)
                 if waited_s >= _COURTESY_S:
                     turn.close()
+                watch.check()
                 time.sleep(_RETRY_S)
 
-    def _fail(self, *, exclusive: bool) -> NoReturn:
-        if not self._shared:
-            self.close()
-        kind = "exclusive" if exclusive else "shared"
-        err = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        err.add_note(f"Locking repo {kind} failed")
-        raise err
+
+def _fail(*, exclusive: bool) -> NoReturn:
+    kind = "exclusive" if exclusive else "shared"
+    err = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    err.add_note(f"Locking repo {kind} failed")
+    raise err
 
 
 @contextmanager
@@ -117,8 +124,9 @@ def one_at_a_time(directory: Dir) -> Iterator[None]:
         yield
 
 
-def _retry(attempt: Callable[[], bool], limit_s: float) -> None:
+def _retry(attempt: Callable[[], bool], limit_s: float, watch: Watch = UNWATCHED) -> None:
     """Call `attempt` until it succeeds or the time is up."""
     started = time.monotonic()
     while not attempt() and time.monotonic() - started < limit_s:
+        watch.check()
         time.sleep(_RETRY_S)

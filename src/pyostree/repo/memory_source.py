@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO, NamedTuple
 
-from pyostree.errors import doing
+from pyostree.errors import FormatError, doing
 from pyostree.formats.dirmeta import Dirmeta
 from pyostree.formats.file_header import FileHeader, encode_header
 from pyostree.formats.objects import Checksum
@@ -119,10 +120,10 @@ class MemorySource:
         xattrs = self._modifier.labels.relabel(path, wanted.mode, xattrs)
         header = FileHeader(*wanted, given.target, xattrs)
         content = leaf.content
-        if isinstance(content, bytes | memoryview | os.PathLike):
+        if isinstance(content, bytes | os.PathLike):
             return _Job(node, path, name, header, content)
-        if isinstance(content, bytearray):
-            return _Job(node, path, name, header, bytes(content))
+        if isinstance(content, bytearray | memoryview):
+            return _Job(node, path, name, header, _frozen(content))
         with doing(path):
             return _Job(node, path, name, header, None, self._store_stream(header, content))
 
@@ -138,18 +139,20 @@ class MemorySource:
             return job, self._store_bytes(job.header, job.content)
 
     def _store_bytes(self, header: FileHeader, content: Buffer) -> _Stored:
-        data = content if isinstance(content, bytes) else content.cast("B")
         digest = hashlib.sha256(encode_header(header))
-        digest.update(data)
+        digest.update(content)
         checksum = Checksum(digest.digest())
         return _Stored(
-            Written(checksum, self._store.put_content(checksum, header, data)), len(data)
+            Written(checksum, self._store.put_content(checksum, header, content)), len(content)
         )
 
     def _store_local(self, header: FileHeader, path: os.PathLike[str]) -> _Stored:
         parent, name = Dir.above(path)
         with parent, InputFile.open(parent, name) as file:
-            size = file.status().st_size
+            status = file.status()
+            if not stat.S_ISREG(status.st_mode):
+                raise FormatError(f"Not a regular file: {os.fspath(path)}")
+            size = status.st_size
             watched = WatchedFile(file, self._ledger.stats.watch)
             written = self._store.write_file_content(header, watched, size=size)
         return _Stored(written, size)
@@ -168,6 +171,13 @@ class MemorySource:
             with InputFile.duplicate(spool.fd) as file:
                 file.rewind()
                 return _Stored(self._store.write_file_content(header, file, size=size), size)
+
+
+def _frozen(content: bytearray | memoryview) -> Buffer:
+    """Return content that nobody changes between hashing and writing."""
+    if isinstance(content, memoryview) and content.readonly and content.c_contiguous:
+        return content.cast("B")
+    return bytes(content)
 
 
 def _read_up_to(stream: BinaryIO, size: int) -> bytes:

@@ -72,7 +72,7 @@ def prune(repo: Repo, options: PruneOptions, watch: Watch = UNWATCHED) -> PruneR
         OSError: others hold the lock, or an object cannot be deleted.
         ObjectNotFoundError: the tree of a commit that is not partial has a hole.
     """
-    with repo.lock.held(exclusive=True):
+    with repo.lock.held(exclusive=True, watch=watch):
         watch.begin(Phase.SCAN)
         reachable = Reachable(repo, commits_only=options.commit_only, watch=watch)
         add_roots(repo, options, reachable)

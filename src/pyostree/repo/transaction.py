@@ -117,7 +117,7 @@ class Transaction:
     def begin(self) -> None:
         """Take the lock and a staging directory."""
         repo = self._repo
-        repo.lock.acquire(exclusive=False)
+        repo.lock.acquire(exclusive=False, watch=self.stats.watch)
         try:
             self._space = FreeSpace(repo.dir, repo.config)
             staging = open_staging(repo.tmp, repo.boot_id)
