@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,8 @@ import pytest
 
 from fault.syscalls import EINTR, EIO, EMFILE, ENOSPC, KILL, Fault, Outcome, count_calls, run_into
 from repo_lab import (
+    OURS,
+    check_both,
     commit,
     copy_tree,
     listing,
@@ -24,6 +27,7 @@ from repo_lab import (
     ours,
     reference,
     refs_of,
+    run_process,
     write_files,
 )
 
@@ -195,6 +199,8 @@ def test_command_with_a_failing_call(tmp_path: Path, scenario: Scenario, fault: 
         outcome = run_into(fault, number, place.words)
         assert (outcome.hit is not None) == (number <= calls) or fault in (EIO, EMFILE), number
         check_refusal(outcome)
+        if fault is EINTR and outcome.result is not None:
+            assert outcome.result.status == 0, outcome
         check_unharmed(place.repo, old, new, outcome)
         finish(place, scenario, new, outcome)
         if not number % 4:  # a process of its own, so not for each
@@ -295,3 +301,51 @@ def contents(root: Path) -> dict[str, str]:
     if not root.exists():
         return {}
     return {name: entry.content for name, entry in listing(root).items() if entry.kind != "d"}
+
+
+# -- real processes ------------------------------------------------------------------------------
+
+INJECTED = [
+    "renameat2:error=EINTR:when=1",
+    "syncfs:error=EIO",
+    "syncfs:error=EINTR:when=1",
+    "renameat2:error=EIO:when=2",
+    "fsync:error=EIO:when=3",
+    "linkat:error=ENOSPC:when=4",
+    "mkdirat:error=ENOSPC:when=5",
+    "fchmod:error=EPERM:when=2",
+    "flock:error=ENOLCK",
+    "syncfs:signal=KILL",
+    "renameat2:signal=KILL:when=2",
+    "fsync:signal=KILL:when=2",
+    "renameat:signal=KILL:when=1",
+    "unlinkat:signal=KILL:when=4",
+]
+
+
+@pytest.mark.parametrize("fault", INJECTED)
+def test_commit_by_a_process_whose_call_fails(tmp_path: Path, fault: str) -> None:
+    scenario = SCENARIOS[0]
+    repo = prepare_root(tmp_path, scenario)
+    old = refs_of(repo)["heads/main"]
+    place = place_at(tmp_path, scenario)
+    result = run_process("/usr/bin/strace", "-f", "-o", tmp_path / "log", "-e", f"inject={fault}",
+                         "-e", f"trace={fault.partition(':')[0]}", OURS, *place.words)  # fmt: skip
+    assert "INJECTED" in (tmp_path / "log").read_text() or "KILL" in fault
+    new = refs_of(repo)["heads/main"]
+    if result.status == 0:
+        assert result.out == new
+        assert "EINTR" in fault or "flock" in fault
+    elif "KILL" in fault:
+        assert result.status == -signal.SIGKILL
+    else:
+        assert new == old
+        assert result.status == 1
+        assert result.err.startswith("error: ")
+        assert result.err.count("\n") == 1
+    check_both(repo)
+    if new == old:
+        must(ours(*place.words))
+    must(ours("commit", f"--repo={repo}", "-b", "more", "--tree=ref=main"))
+    assert os.listdir(repo / "tmp") == ["cache"]
+    check_both(repo)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import ctypes
 
 _RENAME_NOREPLACE = 1
-_RENAME_EXCHANGE = 2
 _SYNC_FILE_RANGE_WRITE = 2
 _FICLONE = 0x40049409
 _FS_IOC_GETFLAGS = 0x80086601
@@ -36,6 +35,15 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
+def _call(name: str, *args: object) -> int:
+    """Call a function of the C library, again when a signal interrupted it, as Python's own do."""
+    function = getattr(_libc(), name)
+    while True:
+        result: int = function(*args)
+        if result == 0 or _errno() != errno.EINTR:
+            return result
+
+
 def _errno() -> int:
     import ctypes
 
@@ -51,7 +59,7 @@ def _fail(call: str) -> None:
 
 def syncfs(directory: Dir) -> None:
     """Write all dirty data of the file system that holds `directory` to the disk."""
-    if _libc().syncfs(directory.fileno()) != 0:
+    if _call("syncfs", directory.fileno()) != 0:
         _fail("syncfs")
 
 
@@ -68,7 +76,8 @@ def start_writeback(fd: int) -> None:
 
 def rename_noreplace(source: Dir, name: str, target: Dir, to_name: str) -> bool:
     """Rename unless `to_name` exists; return whether it was renamed."""
-    result = _libc().renameat2(
+    result = _call(
+        "renameat2",
         source.fileno(),
         os.fsencode(name),
         target.fileno(),
@@ -95,8 +104,8 @@ def rename_noreplace(source: Dir, name: str, target: Dir, to_name: str) -> bool:
 def move_dir(source: Dir, name: str, target: Dir) -> bool:
     """Rename a directory into `target`; return False if that has the name, or cannot take it so."""
     code_name = os.fsencode(name)
-    result = _libc().renameat2(
-        source.fileno(), code_name, target.fileno(), code_name, _RENAME_NOREPLACE
+    result = _call(
+        "renameat2", source.fileno(), code_name, target.fileno(), code_name, _RENAME_NOREPLACE
     )
     if result == 0:
         return True
@@ -106,13 +115,6 @@ def move_dir(source: Dir, name: str, target: Dir) -> bool:
     err = OSError(code, os.strerror(code))
     err.add_note(f"renameat({name})")
     raise err
-
-
-def rename_exchange(directory: Dir, one: str, other: str) -> None:
-    """Swap two names atomically."""
-    args = (directory.fileno(), os.fsencode(one), directory.fileno(), os.fsencode(other))
-    if _libc().renameat2(*args, _RENAME_EXCHANGE) != 0:
-        _fail(f"renameat2({one}, {other})")
 
 
 def clone_file(source_fd: int, target_fd: int) -> bool:
@@ -138,18 +140,6 @@ def copy_content(source_fd: int, target_fd: int) -> None:
             raise
     while chunk := os.read(source_fd, _COPY_CHUNK):
         write_all(target_fd, chunk)
-
-
-def is_immutable(directory: Dir) -> bool:
-    """Tell whether the directory has the immutable bit; False where there is no such bit."""
-    try:
-        raw = fcntl.ioctl(directory.fileno(), _FS_IOC_GETFLAGS, struct.pack("l", 0))
-    except OSError as err:
-        if err.errno in (errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS):
-            return False
-        raise
-    flags: int = struct.unpack("l", raw)[0]
-    return bool(flags & _FS_IMMUTABLE_FL)
 
 
 def set_immutable(directory: Dir, immutable: bool) -> bool:
