@@ -39,12 +39,9 @@ from pyostree.formats.file_header import (
 from pyostree.formats.gvariant import Variant, decode, encode, is_normal
 from pyostree.formats.objects import (
     Checksum,
-    ObjectName,
-    ObjectType,
     check_filename,
     is_checksum,
     parse_checksum,
-    parse_object_name,
 )
 from pyostree.formats.xattrs import check_xattrs, decode_xattrs, encode_xattrs
 
@@ -320,18 +317,6 @@ def test_parse_checksum_any_text_raises_only_invalid_name(text: str) -> None:
         assert is_checksum(text)
     except InvalidNameError:
         assert not is_checksum(text)
-
-
-@given(CHECKSUMS, st.sampled_from(ObjectType))
-def test_object_name_round_trip(checksum: Checksum, kind: ObjectType) -> None:
-    name = ObjectName(checksum, kind)
-    assert parse_object_name(str(name)) == name
-
-
-@given(st.text(max_size=80))
-def test_parse_object_name_any_text_raises_only_invalid_name(text: str) -> None:
-    with suppress(InvalidNameError):
-        parse_object_name(text)
 
 
 @given(st.text(st.characters(), max_size=10))

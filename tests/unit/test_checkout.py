@@ -19,7 +19,7 @@ from pyostree.repo.checkout import checkout
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
 from pyostree.repo.checkout_request import CheckoutRequest, checkout_many, checkout_one
 from pyostree.repo.repo import Repo
-from pyostree.repo.uncompressed_cache import CACHE_NAME, UncompressedCache
+from pyostree.repo.uncompressed_cache import CACHE_NAME, UncompressedCache, collect_garbage
 from repo_lab import MODES, commit, make_repo, write_files
 
 USER = CheckoutOptions(user_mode=True)
@@ -135,6 +135,38 @@ def test_uncompressed_cache_unpacks_once_without_setuid(tmp_path: Path) -> None:
         inode = cached.stat().st_ino
         UncompressedCache(repo).ensure(checksum)
         assert cached.stat().st_ino == inode
+
+
+def test_uncompressed_cache_garbage_is_what_no_checkout_has(tmp_path: Path) -> None:
+    path = make_repo(tmp_path / "repo")
+    commit(path, "-b", "main", write_files(tmp_path / "tree", {"a": "one", "b": "two"}))
+    with Repo.open(path) as repo:
+        assert collect_garbage(repo) == 0
+        out = check_out(repo, tmp_path, CheckoutOptions(user_mode=True, use_cache=True))
+        (path / CACHE_NAME / "stray").write_text("")
+        assert collect_garbage(repo) == 0
+        (out / "a").unlink()
+        assert collect_garbage(repo) == 1
+        (left,) = (path / CACHE_NAME).glob("??/*.file")
+        assert left.samefile(out / "b")
+
+
+def test_uncompressed_cache_entry_that_vanishes_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_repo(tmp_path / "repo")
+    commit(path, "-b", "main", write_files(tmp_path / "tree", {"a": "one"}))
+    ensure = UncompressedCache.ensure
+
+    def ensure_and_lose(self: UncompressedCache, checksum: Checksum) -> Dir:
+        place = ensure(self, checksum)
+        collect_garbage(repo)
+        return place
+
+    monkeypatch.setattr(UncompressedCache, "ensure", ensure_and_lose)
+    with Repo.open(path) as repo:
+        out = check_out(repo, tmp_path, CheckoutOptions(user_mode=True, use_cache=True))
+    assert (out / "a").read_text() == "one"
 
 
 # -- requests ------------------------------------------------------------------------------------

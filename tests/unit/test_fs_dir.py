@@ -338,3 +338,20 @@ def test_replace_by_way_of_another_file_system(top: Dir, tmp_path: Path) -> None
     assert (tmp_path / "file").read_bytes() == b"new"
     assert os.readlink(tmp_path / "link") == "target"
     assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+
+def test_list_does_not_go_by_what_was_there_when_it_was_opened(
+    top: Dir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On btrfs an open directory does not list names younger than itself."""
+    listed = []
+
+    def listdir(fd: int) -> list[str]:
+        listed.append(fd)
+        return real(fd)
+
+    real = os.listdir
+    monkeypatch.setattr("pyostree.fs.dir.os.listdir", listdir)
+    (tmp_path / "new").touch()
+    assert top.list() == ["new"]
+    assert top.fileno() not in listed

@@ -14,7 +14,6 @@ from pyostree.formats.objects import (
     is_checksum,
     loose_path,
     parse_checksum,
-    parse_object_name,
 )
 
 HEX = "446a0ef11b7cc167f3b603e585c7eeeeb675faa412d5ec73f62988eb0b6c5488"
@@ -73,12 +72,6 @@ def test_object_type_extension_and_kind(
     assert kind.extension == extension
     assert kind.is_metadata == is_metadata
     assert str(ObjectName(parse_checksum(HEX), kind)) == f"{HEX}.{extension}"
-
-
-@pytest.mark.parametrize("text", ["", HEX, f"{HEX}.", f"{HEX}.filez", f"{HEX}.x", ".file", "file"])
-def test_parse_object_name_bad_text_is_refused(text: str) -> None:
-    with pytest.raises(InvalidNameError):
-        parse_object_name(text)
 
 
 def test_loose_path_splits_after_two_digits() -> None:

@@ -67,7 +67,6 @@ _EXTENSIONS = {
     ObjectType.FILE_XATTRS: "file-xattrs",
     ObjectType.FILE_XATTRS_LINK: "file-xattrs-link",
 }
-_TYPES = {extension: kind for kind, extension in _EXTENSIONS.items()}
 
 
 class ObjectName(NamedTuple):
@@ -99,19 +98,6 @@ def parse_checksum(text: str) -> Checksum:
         bad = next(byte for byte in raw if chr(byte) not in _HEX_DIGITS)
         raise InvalidNameError(f"Invalid character '{bad}' in rev '{text}'")
     return Checksum(bytes.fromhex(text))
-
-
-def parse_object_name(text: str) -> ObjectName:
-    """Return the object that ``CHECKSUM.EXTENSION`` names.
-
-    Raises:
-        InvalidNameError: unknown extension or bad checksum.
-    """
-    stem, dot, extension = text.rpartition(".")
-    kind = _TYPES.get(extension)
-    if not dot or kind is None:
-        raise InvalidNameError(f"Invalid object name {text}")
-    return ObjectName(parse_checksum(stem), kind)
 
 
 def loose_path(checksum: Checksum, extension: str) -> str:

@@ -60,12 +60,6 @@ def is_collection_id(text: str) -> bool:
     )
 
 
-def check_ref_fragment(text: str) -> None:
-    """Raise `InvalidNameError` unless `text` is a ref fragment."""
-    if not is_ref_fragment(text):
-        raise InvalidNameError(f"Invalid ref fragment '{text}'")
-
-
 def check_ref_name(text: str) -> None:
     """Raise `InvalidNameError` unless `text` is a ref."""
     if is_ref_name(text):

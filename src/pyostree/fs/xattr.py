@@ -89,13 +89,3 @@ def set_fd_xattr(fd: int, name: str, value: bytes) -> None:
     """Set one attribute of an open file."""
     with system_call(f"fsetxattr({name})"):
         os.setxattr(fd, name, value)
-
-
-def remove_fd_xattr(fd: int, name: str) -> None:
-    """Remove one attribute of an open file; a missing one is fine."""
-    try:
-        os.removexattr(fd, name)
-    except OSError as err:
-        if err.errno not in (errno.ENODATA, *_UNSUPPORTED):
-            err.add_note(f"fremovexattr({name})")
-            raise

@@ -201,7 +201,7 @@ class FileWriter:
             err.add_note(_hardlinking(checksum, name))
             self._link_over(place, directory, name, checksum, err)
         except OSError as err:
-            if err.errno in CANNOT_LINK:
+            if err.errno in (*CANNOT_LINK, errno.ENOENT):  # gone: others may collect garbage
                 return False
             err.add_note(f"Using new cached uncompressed hardlink of {checksum} to {name}")
             raise

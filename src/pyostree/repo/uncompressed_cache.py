@@ -39,3 +39,27 @@ class UncompressedCache:
                 tmp.sync()
             tmp.link(self._dir, path)
         return self._dir
+
+
+def collect_garbage(repo: Repo) -> int:
+    """Delete the unpacked files that no checkout has any more; return how many.
+
+    Raises:
+        OSError: one cannot be deleted.
+    """
+    if not repo.dir.is_dir(CACHE_NAME, follow=False):
+        return 0
+    count = 0
+    with repo.dir.open_dir(CACHE_NAME) as cache:
+        for prefix in cache.list():
+            if not cache.is_dir(prefix, follow=False):
+                continue
+            with cache.open_dir(prefix, follow=False) as directory:
+                count += sum(_remove_unused(directory, name) for name in directory.list())
+    return count
+
+
+def _remove_unused(directory: Dir, name: str) -> bool:
+    status = directory.try_stat(name)
+    is_unused = status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    return is_unused and directory.remove(name, missing_ok=True)
