@@ -8,8 +8,6 @@ from pyostree.cli.needs import REPO
 from pyostree.cli.options import flag, positional, positionals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pyostree.repo.repo import Repo
     from pyostree.repo.tree import CommitTree, TreeEntry
 
@@ -45,28 +43,38 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     for path in args.paths or ("/",):
         with doing(f"Inspecting path '{path}'"):
             top = tree.look_up(path)
-        entries = _entries(args, tree, top)
         if args.nul_filenames_only:
-            _print_names(entries, out)
+            _print_names(args, tree, top, out)
         else:
-            _print_lines(args, repo, entries, out)
+            _print_lines(args, repo, (tree, top), out)
 
 
-def _entries(args: Args, tree: CommitTree, top: TreeEntry) -> Iterator[TreeEntry]:
-    if args.recursive:
-        return tree.walk(top)
-    return tree.walk(top, enter=lambda entry: entry is top and not args.dironly)
-
-
-def _print_names(entries: Iterator[TreeEntry], out: TextIO) -> None:
+def _print_names(args: Args, tree: CommitTree, top: TreeEntry, out: TextIO) -> None:
+    is_flat = not args.recursive
+    entries = tree.walk(top, enter=lambda entry: entry is top and not args.dironly)
     out.flush()
-    for entry in entries:
+    for entry in entries if is_flat else tree.walk(top):
         out.buffer.write(entry.path.encode() + b"\0")
 
 
-def _print_lines(args: Args, repo: Repo, entries: Iterator[TreeEntry], out: TextIO) -> None:
+def _print_lines(args: Args, repo: Repo, what: tuple[CommitTree, TreeEntry], out: TextIO) -> None:
     from pyostree.cli.tree_text import TreePrinter
+    from pyostree.repo.tree import TreeDir, TreeFile
 
+    tree, top = what
     printer = TreePrinter(repo, with_checksums=args.checksum, with_xattrs=args.xattrs)
-    for entry in entries:
-        out.write(printer.line(entry))
+    if isinstance(top, TreeFile):
+        lead, _, name = top.path.rpartition("/")
+        out.writelines(printer.file_lines(f"{lead}/", [(name, top.checksum)]))
+    elif args.recursive:
+        from pyostree.cli.tree_writer import TreeWriter
+
+        TreeWriter(repo, printer, out).write(tree, top)
+    elif args.dironly:
+        out.write(printer.dir_line(top))
+    else:
+        content = repo.load_dirtree(top.tree)
+        out.writelines(printer.lines([(top, content)]))
+        lead = top.path.rstrip("/") + "/"
+        for name, tree_sum, meta in content.dirs:
+            out.write(printer.dir_line(TreeDir(lead + name, tree_sum, meta)))

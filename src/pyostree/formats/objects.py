@@ -102,8 +102,7 @@ def parse_checksum(text: str) -> Checksum:
 
 def loose_path(checksum: Checksum, extension: str) -> str:
     """Return ``XX/REST.EXTENSION``, relative to ``objects/`` or a staging directory."""
-    text = checksum.hex()
-    return f"{text[:2]}/{text[2:]}.{extension}"
+    return f"{checksum.hex('/', CHECKSUM_BYTES - 1)}.{extension}"  # a slash after the first byte
 
 
 def checksum_from_variant(raw: bytes) -> Checksum:

@@ -11,6 +11,20 @@ from pyostree.fs.dir import Dir, read_all
 from pyostree.fs.xattr import Xattrs, read_fd_xattr, read_fd_xattrs
 
 CHUNK_BYTES = 1 << 20
+_OPEN_START = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def read_start(directory: Dir, name: str, size: int) -> bytes:
+    """Return the first `size` bytes of a file, or fewer; three calls and nothing else.
+
+    Raises:
+        OSError: it cannot be opened or read; without the name of the call.
+    """
+    fd = os.open(name, _OPEN_START, dir_fd=directory.fileno())
+    try:
+        return os.read(fd, size)
+    finally:
+        os.close(fd)
 
 
 class InputFile:

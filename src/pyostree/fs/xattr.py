@@ -85,6 +85,17 @@ def read_fd_xattr(fd: int, name: str) -> bytes | None:
         raise
 
 
+def read_path_xattr(directory: Dir, name: str, attribute: str) -> bytes | None:
+    """Return one attribute of `name` in `directory`, or None when it has none of that name."""
+    try:
+        return os.getxattr(directory.proc_path(name), attribute, follow_symlinks=False)
+    except OSError as err:
+        if err.errno in (errno.ENODATA, *_UNSUPPORTED):
+            return None
+        err.add_note(f"lgetxattr({attribute})")
+        raise
+
+
 def set_fd_xattr(fd: int, name: str, value: bytes) -> None:
     """Set one attribute of an open file."""
     with system_call(f"fsetxattr({name})"):

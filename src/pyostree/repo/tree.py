@@ -66,20 +66,26 @@ class CommitTree:
         Raises:
             CorruptObjectError: a directory holds itself, which only a forged store can say.
         """
-        stack: list[tuple[Iterator[TreeEntry], Checksum | None]] = [(iter((top,)), None)]
-        above: set[Checksum | None] = set()
-        while stack:
-            entry = next(stack[-1][0], None)
-            if entry is None:
-                above.discard(stack.pop()[1])
-                continue
-            yield entry
-            if isinstance(entry, TreeFile) or (enter is not None and not enter(entry)):
-                continue
-            if entry.tree in above:
-                raise CorruptObjectError(f"{entry.tree}.dirtree contains itself")
-            above.add(entry.tree)
-            stack.append((self.children(entry), entry.tree))
+        if isinstance(top, TreeFile):
+            yield top
+            return
+        visit = _Visit(top)
+        while (directory := visit.next()) is not None:
+            yield directory
+            if enter is None or enter(directory):
+                tree = self._repo.load_dirtree(directory.tree)
+                visit.enter(directory, tree)
+                lead = _lead(directory.path)
+                for name, checksum in tree.files:
+                    yield TreeFile(lead + name, checksum)
+
+    def directories(self, top: TreeDir) -> Iterator[tuple[TreeDir, Dirtree]]:
+        """Yield `top` and all directories below it with what they hold (errors as `walk`)."""
+        visit = _Visit(top)
+        while (directory := visit.next()) is not None:
+            tree = self._repo.load_dirtree(directory.tree)
+            visit.enter(directory, tree)
+            yield directory, tree
 
     def look_up(self, path: str) -> TreeEntry:
         """Return what is at `path`.
@@ -122,13 +128,46 @@ class CommitTree:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
+class _Visit:
+    """Directories still to be visited, depth first; those above the current one are known."""
+
+    __slots__ = ("_above", "_depth", "_line", "_stack")
+
+    def __init__(self, top: TreeDir) -> None:
+        self._stack = [(0, top)]
+        self._line: list[Checksum] = []
+        self._above: set[Checksum] = set()
+        self._depth = 0
+
+    def next(self) -> TreeDir | None:
+        if not self._stack:
+            return None
+        self._depth, directory = self._stack.pop()
+        while len(self._line) > self._depth:
+            self._above.discard(self._line.pop())
+        return directory
+
+    def enter(self, directory: TreeDir, tree: Dirtree) -> None:
+        if directory.tree in self._above:
+            raise CorruptObjectError(f"{directory.tree}.dirtree contains itself")
+        self._line.append(directory.tree)
+        self._above.add(directory.tree)
+        lead, depth = _lead(directory.path), self._depth + 1
+        for name, content, meta in reversed(tree.dirs):
+            self._stack.append((depth, TreeDir(lead + name, content, meta)))
+
+
 def entries(tree: Dirtree, path: str) -> Iterator[TreeEntry]:
     """Yield the entries of a dirtree that lies at `path`."""
-    lead = path if path == "/" else path + "/"
+    lead = _lead(path)
     for name, checksum in tree.files:
         yield TreeFile(lead + name, checksum)
     for name, content, meta in tree.dirs:
         yield TreeDir(lead + name, content, meta)
+
+
+def _lead(path: str) -> str:
+    return path if path == "/" else path + "/"
 
 
 def _find(tree: Dirtree, path: str, wanted: str) -> TreeEntry | None:
