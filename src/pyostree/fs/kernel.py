@@ -35,6 +35,15 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
+def _call(name: str, *args: object) -> int:
+    """Call a function of the C library, again when a signal interrupted it, as Python's own do."""
+    function = getattr(_libc(), name)
+    while True:
+        result: int = function(*args)
+        if result == 0 or _errno() != errno.EINTR:
+            return result
+
+
 def _errno() -> int:
     import ctypes
 
@@ -50,7 +59,7 @@ def _fail(call: str) -> None:
 
 def syncfs(directory: Dir) -> None:
     """Write all dirty data of the file system that holds `directory` to the disk."""
-    if _libc().syncfs(directory.fileno()) != 0:
+    if _call("syncfs", directory.fileno()) != 0:
         _fail("syncfs")
 
 
@@ -67,7 +76,8 @@ def start_writeback(fd: int) -> None:
 
 def rename_noreplace(source: Dir, name: str, target: Dir, to_name: str) -> bool:
     """Rename unless `to_name` exists; return whether it was renamed."""
-    result = _libc().renameat2(
+    result = _call(
+        "renameat2",
         source.fileno(),
         os.fsencode(name),
         target.fileno(),
@@ -94,8 +104,8 @@ def rename_noreplace(source: Dir, name: str, target: Dir, to_name: str) -> bool:
 def move_dir(source: Dir, name: str, target: Dir) -> bool:
     """Rename a directory into `target`; return False if that has the name, or cannot take it so."""
     code_name = os.fsencode(name)
-    result = _libc().renameat2(
-        source.fileno(), code_name, target.fileno(), code_name, _RENAME_NOREPLACE
+    result = _call(
+        "renameat2", source.fileno(), code_name, target.fileno(), code_name, _RENAME_NOREPLACE
     )
     if result == 0:
         return True
