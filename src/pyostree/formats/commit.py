@@ -7,15 +7,21 @@ keep the byte order of their writer, in practice little-endian.
 from __future__ import annotations
 
 import hashlib
+import struct
 from typing import NamedTuple
 
 from pyostree.errors import FormatError, InvalidNameError
+from pyostree.formats.framing import decode_text, offset_width
 from pyostree.formats.gvariant import Variant, decode, encode, lookup
-from pyostree.formats.objects import Checksum, checksum_from_variant
+from pyostree.formats.objects import CHECKSUM_BYTES, Checksum, checksum_from_variant
 
 COMMIT_TYPE = "(a{sv}aya(say)sstayay)"
 METADATA_TYPE = "a{sv}"
 _U64 = (1 << 64) - 1
+_OFFSET_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+# Metadata, parent, related objects, subject, body, and the root's dirtree have a framing offset.
+_OFFSETS = 6
+_TIMESTAMP = struct.Struct(">q")
 
 Metadata = tuple[tuple[str, Variant], ...]
 
@@ -82,7 +88,10 @@ def decode_commit(data: bytes) -> Commit:
     Raises:
         FormatError: broken framing, an empty metadata key, or a checksum of a wrong length.
     """
-    value = decode(COMMIT_TYPE, data)
+    return _split_usual(data) or _from_value(decode(COMMIT_TYPE, data))
+
+
+def _from_value(value: object) -> Commit:
     assert isinstance(value, tuple)
     metadata, parent, related, subject, body, swapped, tree, meta = value
     check_metadata_keys(metadata)
@@ -96,6 +105,66 @@ def decode_commit(data: bytes) -> Commit:
         timestamp,
         _checksum("tree content checksum", tree),
         _checksum("tree metadata checksum", meta),
+    )
+
+
+class CommitFraming(NamedTuple):
+    """Where the fields of a commit end, and where the checksum of its root's dirtree begins."""
+
+    metadata_end: int
+    parent_end: int
+    subject_end: int
+    body_end: int
+    tree: int
+
+
+def find_framing(data: bytes) -> CommitFraming | None:
+    """Return where the fields of a commit lie, which has no related objects and whole checksums.
+
+    None for any other bytes, be they a valid commit or not.
+    """
+    size = len(data)
+    width = offset_width(size)
+    table = size - _OFFSETS * width
+    if table <= 0:
+        return None
+    found = struct.unpack_from(f"<{_OFFSETS}{_OFFSET_CODES[width]}", data, table)
+    tree_end, body_end, subject_end, related_end, parent_end, metadata_end = found
+    tree = body_end + -body_end % _TIMESTAMP.size + _TIMESTAMP.size
+    if (
+        parent_end - metadata_end in (0, CHECKSUM_BYTES)
+        and parent_end == related_end <= subject_end <= body_end
+        and tree_end == tree + CHECKSUM_BYTES
+        and table == tree_end + CHECKSUM_BYTES
+    ):
+        return CommitFraming(metadata_end, parent_end, subject_end, body_end, tree)
+    return None
+
+
+def _split_usual(data: bytes) -> Commit | None:
+    """Decode a commit of the usual form by slicing, which takes a third of the time."""
+    framing = find_framing(data)
+    if framing is None:
+        return None
+    metadata_end, parent_end, subject_end, body_end, tree = framing
+    tree_end = tree + CHECKSUM_BYTES
+    try:
+        subject = decode_text(data[parent_end:subject_end])
+        body = decode_text(data[subject_end:body_end])
+    except FormatError:
+        return None  # what that means is for the general decoder to say
+    metadata = decode_metadata(data[:metadata_end])
+    check_metadata_keys(metadata)
+    parent = data[metadata_end:parent_end]
+    return Commit(
+        metadata,
+        Checksum(parent) if parent else None,
+        (),
+        subject,
+        body,
+        _TIMESTAMP.unpack_from(data, tree - _TIMESTAMP.size)[0],
+        Checksum(data[tree:tree_end]),
+        Checksum(data[tree_end : tree_end + CHECKSUM_BYTES]),
     )
 
 
@@ -114,8 +183,9 @@ def check_metadata_keys(metadata: Metadata) -> None:
 
 def check_commit(data: bytes) -> None:
     """Raise `FormatError` unless `data` is a valid commit in normal form."""
-    decode_commit(data)
-    if encode(COMMIT_TYPE, decode(COMMIT_TYPE, data)) != data:
+    value = decode(COMMIT_TYPE, data)
+    _from_value(value)
+    if encode(COMMIT_TYPE, value) != data:
         raise FormatError("Not normal form")
 
 

@@ -11,16 +11,13 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from pyostree.formats.commit import decode_commit
+from pyostree.formats.commit import decode_commit, find_framing
 from pyostree.formats.dirtree import decode_dirtree
 from pyostree.formats.framing import NARROW_BYTES, offset_width
 from pyostree.formats.objects import CHECKSUM_BYTES, Checksum
 
 _OFFSET_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _TIMESTAMP = struct.Struct(">q")
-_TIMESTAMP_ALIGNMENT = 8
-# Metadata, parent, related objects, subject, body, and the root dirtree have a framing offset.
-_COMMIT_OFFSETS = 6
 
 
 class TreeLinks(NamedTuple):
@@ -121,27 +118,16 @@ def _dir_links(array: bytes) -> tuple[list[bytes], list[bytes]] | None:
 
 def decode_commit_links(data: bytes) -> CommitLinks:
     """Return what a commit points to (errors as `decode_commit`; metadata is not checked)."""
-    size = len(data)
-    width = offset_width(size)
-    table = size - _COMMIT_OFFSETS * width
-    if table > 0:
-        found = struct.unpack_from(f"<{_COMMIT_OFFSETS}{_OFFSET_CODES[width]}", data, table)
-        tree_end, body_end, subject_end, related_end, parent_end, metadata_end = found
-        at = body_end + -body_end % _TIMESTAMP_ALIGNMENT
-        tree = at + _TIMESTAMP.size
-        is_usual = (
-            parent_end - metadata_end in (0, CHECKSUM_BYTES)
-            and parent_end <= related_end <= subject_end <= body_end
-            and tree_end == tree + CHECKSUM_BYTES
-            and table == tree_end + CHECKSUM_BYTES
-        )
-        if is_usual:
-            parent = data[metadata_end:parent_end]
-            return CommitLinks(
-                Checksum(parent) if parent else None,
-                _TIMESTAMP.unpack_from(data, at)[0],
-                Checksum(data[tree:tree_end]),
-                Checksum(data[tree_end:table]),
-            )
-    commit = decode_commit(data)
-    return CommitLinks(commit.parent, commit.timestamp, commit.root_tree, commit.root_meta)
+    framing = find_framing(data)
+    if framing is None:
+        commit = decode_commit(data)
+        return CommitLinks(commit.parent, commit.timestamp, commit.root_tree, commit.root_meta)
+    parent = data[framing.metadata_end : framing.parent_end]
+    tree = framing.tree
+    meta = tree + CHECKSUM_BYTES
+    return CommitLinks(
+        Checksum(parent) if parent else None,
+        _TIMESTAMP.unpack_from(data, tree - _TIMESTAMP.size)[0],
+        Checksum(data[tree:meta]),
+        Checksum(data[meta : meta + CHECKSUM_BYTES]),
+    )

@@ -102,12 +102,11 @@ class _Fsck:
             if not is_partial:
                 self._corrupt.append(Problem(name, problem_text(name, err)))
             data = self._repo.store.read_metadata(name)
-        try:
-            links, commit = decode_commit_links(data), decode_commit(data)
-        except OstreeError:
-            return  # so damaged that nothing can be said of its objects
+            if not _is_readable(data):
+                return  # so damaged that nothing can be said of its objects
+        links = decode_commit_links(data)
         if self._options.verify_back_refs:
-            self._refs.check_back_refs(checksum, commit)
+            self._refs.check_back_refs(checksum, decode_commit(data))
         if self._options.add_tombstones and links.parent is not None:
             self._note_orphan(checksum, links.parent)
         if is_partial:
@@ -194,3 +193,11 @@ class _Fsck:
             return decode_tree_links(self._repo.store.read_metadata(name))
         except OstreeError:
             return None
+
+
+def _is_readable(commit: bytes) -> bool:
+    try:
+        decode_commit(commit)
+    except OstreeError:
+        return False
+    return True
