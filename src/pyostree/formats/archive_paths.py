@@ -6,6 +6,9 @@ from pyostree.errors import FormatError, doing
 from pyostree.formats.archive_member import show_path
 from pyostree.formats.pcre import Substitution, parse_substitution
 
+# Sixteen times what the kernel takes at once; every component costs memory.
+_MAX_PATH_BYTES = 64 << 10
+
 
 def relative_path(path: bytes, substitution: Substitution | None = None) -> str:
     """Return a path without leading slash, empty and ``.`` components; the root is empty.
@@ -14,8 +17,10 @@ def relative_path(path: bytes, substitution: Substitution | None = None) -> str:
         substitution: applied to the relative path, while a directory still has its slash.
 
     Raises:
-        FormatError: it is not UTF-8, or leads out of the root.
+        FormatError: it is not UTF-8, far too long, or leads out of the root.
     """
+    if len(path) > _MAX_PATH_BYTES:
+        raise FormatError(f"Archive entry pathname is too long: {show_path(path[:100])}...")
     try:
         text = path.decode("utf-8")
     except UnicodeDecodeError:

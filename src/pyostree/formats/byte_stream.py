@@ -31,7 +31,7 @@ class ByteStream:
 
     def take(self, size: int) -> memoryview:
         """Return the next `size` bytes, fewer only at the end of the stream."""
-        if self._position == self._end:
+        if size and self._position == self._end:
             self._next_chunk()
         start = self._position
         if start + size <= self._end:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import stat
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pyostree.errors import (
@@ -81,6 +82,7 @@ class _Stored(NamedTuple):
 class _HardLink(NamedTuple):
     node: MutableTree
     name: str
+    path: str
     has_content: bool
 
 
@@ -186,7 +188,7 @@ class TarSource:
                 target = _target(member) if member.kind is MemberKind.SYMLINK else ""
                 yield self._file(reader, member, node, name, FileHeader(*wanted, target, xattrs))
             if is_link:
-                link = _HardLink(node, name, has_content=member.size > 0)
+                link = _HardLink(node, name, path, has_content=member.size > 0)
                 self._links.setdefault(relative_path(member.target, self._filter), []).append(link)
 
     def _xattrs(self, path: str, mode: int, member: Member | None = None) -> Xattrs:
@@ -283,19 +285,22 @@ class TarSource:
     def _resolve_links(self, tree: MutableTree) -> None:
         """Give links the checksum of their targets, which may be links themselves."""
         waiting = self._links
-        while waiting:
-            later = {}
-            for target, links in waiting.items():
-                try:
-                    self._resolve_target(tree, target, links)
-                except PathNotFoundError:
-                    later[target] = links
-            if len(later) == len(waiting):
-                target, links = next(iter(later.items()))
+        targets = deque(waiting)
+        while targets:
+            target = targets.popleft()
+            links = waiting.get(target, ())
+            if not links:
+                continue
+            try:
                 self._resolve_target(tree, target, links)
-            waiting = later
+            except PathNotFoundError:
+                continue
+            del waiting[target]
+            targets.extend(link.path for link in links if link.path in waiting)
+        for target, links in waiting.items():
+            self._resolve_target(tree, target, links)  # raises what is wrong with it
 
-    def _resolve_target(self, tree: MutableTree, target: str, links: list[_HardLink]) -> None:
+    def _resolve_target(self, tree: MutableTree, target: str, links: Sequence[_HardLink]) -> None:
         with doing(f"ostree-tar: Processing deferred hardlink {target}"):
             node, name = _find_target(tree, target)
             checksum = node.files[name]
