@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyostree import (
+    CommitLabels,
     CommitModifier,
     CommitOptions,
     CommitResult,
@@ -252,6 +253,37 @@ def test_bare_user_only_repository_takes_what_it_can_hold(
         entry = repo.view(repo.commit(tree, modifier=modifier).checksum).entry("a")
         assert repo.fsck().is_clean
     assert entry[1:5] == (0, 0, 0o100755, ())
+
+
+def make_policy(root: Path) -> Path:
+    """Write the smallest policy that labels everything."""
+    home = root / "etc/selinux"
+    (home / "mini/contexts/files").mkdir(parents=True)
+    (home / "mini/policy").mkdir()
+    (home / "config").write_text("SELINUX=enforcing\nSELINUXTYPE=mini\n")
+    (home / "mini/contexts/files/file_contexts").write_text("/.* u:r:t:s0\n")
+    (home / "mini/policy/policy.31").write_bytes(b"never read")
+    return root
+
+
+def test_labels_are_given_where_the_repository_can_hold_them(tmp_path: Path) -> None:
+    policy = make_policy(tmp_path / "policy")
+    modifier = CommitModifier(labels=CommitLabels(policy_path=str(policy)))
+    tree = MemoryTree()
+    tree.add_file("a", b"", uid=5)
+    found = {}
+    owners = []
+    for mode in (RepoMode.ARCHIVE, RepoMode.BARE_USER_ONLY, RepoMode.BARE_USER):
+        with Repo.create(tmp_path / mode.value, mode) as repo:
+            made = repo.commit(tree, modifier=modifier)
+            entry = repo.view(made.checksum).entry("a")
+            found[mode] = entry.xattrs
+            owners.append(entry.uid)
+            assert repo.fsck().is_clean
+    label = ((b"security.selinux", b"u:r:t:s0\0"),)
+    assert found[RepoMode.ARCHIVE] == found[RepoMode.BARE_USER] == label
+    assert found[RepoMode.BARE_USER_ONLY] == ()
+    assert owners == [5, 0, 5]  # what one repository needs is not kept for the next
 
 
 def test_deep_and_wide_trees_need_no_recursion(repo: Repo) -> None:

@@ -113,6 +113,41 @@ def test_page_lists_every_call_with_its_parameters(name: str) -> None:
             assert listed == parameters, call
 
 
+def is_record(name: str) -> bool:
+    return hasattr(getattr(pyostree, name), "_fields")
+
+
+SECTIONS = set(re.findall(r"^### `(\w+)`$", PAGE, re.MULTILINE))
+COMMON = {"path", "uid", "gid", "mode", "xattrs"}  # of entries, said once
+
+
+@pytest.mark.parametrize("name", sorted(filter(is_record, pyostree.__all__)))
+def test_page_lists_every_field(name: str) -> None:
+    fields = set(getattr(pyostree, name)._fields)
+    if name in SECTIONS:
+        section = PAGE.split(f"### `{name}`")[1].split("\n### ")[0].split("\n## ")[0]
+        listed = set(re.findall(r"^- `(\w+)`", section, re.MULTILINE))
+        properties = {
+            key
+            for key, value in vars(getattr(pyostree, name)).items()
+            if isinstance(value, property)
+        }
+        assert fields <= listed <= fields | properties
+    else:
+        row = re.search(rf"^\| `{name}` \|(.*)$", PAGE, re.MULTILINE)
+        assert row is not None
+        missing = fields - set(re.findall(r"`(\w+)", row[1]))
+        assert not missing - (COMMON if name.endswith("Entry") else set())
+
+
+@pytest.mark.parametrize("name", ["CommitModifier", "CommitLabels"])
+def test_page_lists_every_keyword(name: str) -> None:
+    section = PAGE.split(f"### `{name}`")[1].split("\n### ")[0].split("\n## ")[0]
+    listed = re.findall(r"^- `(\w+)`", section, re.MULTILINE)
+    parameters = list(inspect.signature(getattr(pyostree, name)).parameters)
+    assert listed == parameters
+
+
 def test_every_public_class_and_call_has_a_docstring() -> None:
     for name in pyostree.__all__:
         found = getattr(pyostree, name)

@@ -199,6 +199,10 @@ class _ContentReader(io.RawIOBase):
         self._rest = self._rest[count:]
         return count
 
+    def readall(self) -> bytes:
+        with doing(f"Reading {self.name}"):
+            return b"".join((self._rest, *self._chunks))
+
     def close(self) -> None:
         if not self.closed:
             self._content.close()

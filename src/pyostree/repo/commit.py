@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from pyostree.errors import ConflictError, NotFoundError, UnsupportedError
@@ -17,6 +19,7 @@ from pyostree.repo.commit_layers import consume_layers, read_layers
 from pyostree.repo.commit_ledger import Ledger
 from pyostree.repo.commit_request import CommitRequest, TreeSource
 from pyostree.repo.commit_sizes import SizeTable
+from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.mutable_tree import MutableTree
 from pyostree.repo.repo import Repo
@@ -35,7 +38,6 @@ class CommitResult(NamedTuple):
 class _Draft(NamedTuple):
     """What is known of a commit before its tree is read."""
 
-    parent: Checksum | None
     metadata: Metadata
     detached: Metadata
     message: CommitMessage
@@ -59,25 +61,26 @@ def commit(repo: Repo, request: CommitRequest, watch: Watch = UNWATCHED) -> Comm
 
 def _commit(repo: Repo, request: CommitRequest, watch: Watch) -> CommitResult:
     draft = _prepare(repo, request)
-    with repo.transaction(watch) as transaction:
+    with ExitStack() as turn, repo.transaction(watch) as transaction:
         lists_sizes = request.generate_sizes and repo.mode is RepoMode.ARCHIVE
         sizes = SizeTable() if lists_sizes else None
         ledger = Ledger(repo.store, transaction.stats, sizes)
         tree = read_layers(repo, request, ledger)
         request.modifier.check_all_matched()
         root = tree.write(ledger.put_metadata)
-        if request.skip_if_unchanged and draft.parent is not None:
-            before = repo.load_commit(draft.parent)
+        parent = turn.enter_context(_parent_now(repo, request))
+        if request.skip_if_unchanged and parent is not None:
+            before = repo.load_commit(parent)
             if (before.root_tree, before.root_meta) == root:
                 transaction.abort()
                 watch.finish()
-                return CommitResult(draft.parent, TransactionStats())
+                return CommitResult(parent, TransactionStats())
         metadata = _full_metadata(repo, request, draft.metadata, tree)
         if sizes is not None:
             metadata += sizes.metadata(repo.store)
         made = Commit(
             metadata=metadata,
-            parent=draft.parent,
+            parent=parent,
             related=(),
             subject=draft.message.subject,
             body=draft.message.body,
@@ -106,14 +109,17 @@ def _prepare(repo: Repo, request: CommitRequest) -> _Draft:
     metadata = request.metadata + request.arguments.parse()
     metadata += _kept_metadata(repo, parent, request.keep_metadata)
     detached = request.detached + request.arguments.parse_detached()
+    request.modifier.begin(
+        canonical_by_mode=repo.mode is RepoMode.BARE_USER_ONLY,
+        can_hold_labels=repo.stores_xattrs,
+    )
     request.modifier.check_options()
-    request.modifier.begin(canonical_by_mode=repo.mode is RepoMode.BARE_USER_ONLY)
     message = CommitMessage(request.subject, request.body)
     if request.compose is not None:
         message = request.compose()
     if request.branch is not None:
         parse_refspec(request.branch)  # later than now would be after all the work
-    return _Draft(parent, metadata, detached, message)
+    return _Draft(metadata, detached, message)
 
 
 def _find_parent(repo: Repo, request: CommitRequest) -> Checksum | None:
@@ -125,6 +131,19 @@ def _find_parent(repo: Repo, request: CommitRequest) -> Checksum | None:
         return repo.resolve_or_none(request.branch)
     except IsADirectoryError:
         return None
+
+
+@contextmanager
+def _parent_now(repo: Repo, request: CommitRequest) -> Iterator[Checksum | None]:
+    """Give the parent, which stays the latest commit of the branch while the block runs.
+
+    Others may have committed to the branch since this process began to read its tree.
+    """
+    if request.branch is None or request.orphan or request.parent is not None:
+        yield _find_parent(repo, request)
+        return
+    with one_at_a_time(repo.store.objects):
+        yield _find_parent(repo, request)
 
 
 def _kept_metadata(repo: Repo, parent: Checksum | None, keys: tuple[str, ...]) -> Metadata:

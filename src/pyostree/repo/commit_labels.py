@@ -43,7 +43,7 @@ class CommitLabels:
         """
         self._policy_path = policy_path
         self._epoch = epoch
-        self._can_hold = can_hold
+        self._can_hold = self._fits = can_hold
         self._policy: SelinuxPolicy | None = None
         self.is_from_base = from_base
         self.is_wanted = policy_path is not None or from_base or epoch != 0
@@ -52,6 +52,11 @@ class CommitLabels:
     def is_active(self) -> bool:
         """Whether `relabel` may change anything."""
         return self._policy is not None and self._policy.name is not None
+
+    def begin(self, *, can_hold: bool) -> None:
+        """Make ready for a commit, to a repository that may have no place for labels."""
+        self._fits = self._can_hold and can_hold
+        self._policy = None
 
     def check(self) -> None:
         """Raise what is wrong with the options, and read the policy at `policy_path`.
@@ -96,7 +101,7 @@ class CommitLabels:
                 raise ConflictError(f"Cannot use --selinux-policy-from-base with {kind}")
 
     def _use(self, policy: SelinuxPolicy) -> None:
-        if self._can_hold:
+        if self._fits:
             self._policy = policy
 
     def relabel(self, path: str, mode: int, xattrs: Xattrs) -> Xattrs:

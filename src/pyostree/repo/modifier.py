@@ -86,10 +86,8 @@ class CommitModifier:
         self._skipped = dict.fromkeys(skip_list or (), True)
         self._listed = tuple(self._added_modes), tuple(self._skipped)
         self._contradicts_owners = canonical
-        canonical = canonical or canonical_by_mode
-        self._canonical = canonical
-        self.skip_xattrs = skip_xattrs or canonical
-        self.skip_archived_xattrs = skip_xattrs or canonical_by_mode
+        self._canonical_by_mode = canonical_by_mode
+        self._skips_xattrs = skip_xattrs
         self._has_filter = bool(
             owner_uid is not None
             or owner_gid is not None
@@ -98,7 +96,13 @@ class CommitModifier:
             or skip_list is not None
         )
         self.labels = labels
-        self.is_active = self._has_filter or canonical or self.skip_xattrs or labels.is_wanted
+        self._set_canonical(canonical_by_mode=canonical_by_mode)
+
+    def _set_canonical(self, *, canonical_by_mode: bool) -> None:
+        self._canonical = self._contradicts_owners or canonical_by_mode
+        self.skip_xattrs = self._skips_xattrs or self._canonical
+        self.skip_archived_xattrs = self._skips_xattrs or canonical_by_mode
+        self.is_active = self._has_filter or self.skip_xattrs or self.labels.is_wanted
 
     def apply(self, path: str, found: Ownership) -> Ownership | None:
         """Return what the commit says of the entry at `path`; None leaves it out.
@@ -132,16 +136,18 @@ class CommitModifier:
         bits = self._replaced_modes.get(path)
         return mode if bits is None else stat.S_IFMT(mode) | bits
 
-    def begin(self, *, canonical_by_mode: bool) -> None:
+    def begin(self, *, canonical_by_mode: bool, can_hold_labels: bool) -> None:
         """Make ready for a commit, be it the second with the same modifier.
 
         Args:
             canonical_by_mode: the repository can hold only what canonical permissions leave.
+            can_hold_labels: it has a place for security labels.
         """
+        if self.labels.is_wanted:
+            self.labels.begin(can_hold=can_hold_labels)
         self._added_modes = dict(self._overrides.add)
         self._skipped = dict.fromkeys(self._listed[1], True)
-        if canonical_by_mode:
-            self._canonical = self.skip_xattrs = self.skip_archived_xattrs = self.is_active = True
+        self._set_canonical(canonical_by_mode=canonical_by_mode or self._canonical_by_mode)
 
     def check_options(self) -> None:
         """Raise `ConflictError` when an owner was asked for beside canonical permissions.
