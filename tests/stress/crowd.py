@@ -53,19 +53,23 @@ class Crowd:
         self._durations: dict[tuple[str, str], float] = {}
 
     def run(
-        self, workers: Iterable[Callable[[], object]], *, seconds: float, kills: int = 0
+        self,
+        workers: Iterable[Callable[[], object]],
+        *,
+        seconds: float,
+        until: Callable[[], bool],
     ) -> None:
-        """Let all workers repeat what they do."""
+        """Let all workers repeat what they do, for some time and until they have done enough."""
         threads = [threading.Thread(target=self._repeat, args=(work,)) for work in workers]
         started = time.monotonic()
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
             elapsed = time.monotonic() - started
-            if self.failures or (elapsed >= seconds and self.kills >= kills) or elapsed > _HANGS_S:
+            if self.failures or (elapsed >= seconds and until()) or elapsed > _HANGS_S:
                 self._is_over.set()
             time.sleep(0.05)
-        assert self.kills >= kills, f"only {self.kills} processes were killed"
+        assert self.failures or until(), "the crowd is too slow"
 
     def _repeat(self, work: Callable[[], object]) -> None:
         try:
@@ -139,6 +143,35 @@ class Crowd:
             self.prunes[program] += 1
 
 
+class SharingWriter:
+    """Commits to a branch that others of ours commit to at the same time.
+
+    Attributes:
+        told: what it was told had been committed, in that order.
+    """
+
+    def __init__(self, crowd: Crowd, root: Path, name: str, branch: str) -> None:
+        self.told: list[str] = []
+        self._crowd = crowd
+        self._branch = branch
+        self._tree = root / name
+        self._name = name
+        self._chance = crowd.random(name)
+
+    def work(self) -> None:
+        """Commit once."""
+        write_files(self._tree, {self._name: f"{len(self.told)}"})
+        words = ["commit", "-b", self._branch, f"--tree=dir={self._tree}"]
+        told = self._crowd.must(self._chance, OURS, *words)
+        if told is not None:
+            self.told.append(told)
+
+    def check(self) -> None:
+        """The branch has all commits, in this order among those of others."""
+        history = history_of(self._crowd.repo, self._branch)
+        assert [commit for commit in history if commit in set(self.told)] == self.told
+
+
 class Writer:
     """Commits to a branch of its own, and to nothing: what it makes then is for the pruner.
 
@@ -205,13 +238,17 @@ class Writer:
         if not self.history:
             assert not self.tip()
             return
-        found = []
-        commit: str | None = self.tip()
-        while commit is not None:
-            found.append(commit)
-            commit = parent_of(self._crowd.repo, commit)
-        found.reverse()
-        assert found == self.history
+        assert history_of(self._crowd.repo, self.name) == self.history
+
+
+def history_of(repo: Path, branch: str) -> list[str]:
+    """Return the commits of a branch, oldest first; none may be missing."""
+    found = []
+    commit: str | None = (repo / "refs/heads" / branch).read_text().strip()
+    while commit is not None:
+        found.append(commit)
+        commit = parent_of(repo, commit)
+    return found[::-1]
 
 
 def parent_of(repo: Path, commit: str) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from repo_lab import OURS, REFERENCE, make_repo, must, ours, write_files
-from stress.crowd import Crowd, Writer, check_leftovers, check_repository
+from stress.crowd import Crowd, SharingWriter, Writer, check_leftovers, check_repository
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
@@ -49,11 +49,12 @@ def test_writers_and_pruners_of_both_programs_all_commits_stay_whole(
     tmp_path: Path, mode: str
 ) -> None:
     crowd = Crowd(crowded_repo(tmp_path / "repo", mode), seed=1)
-    programs = [OURS] * (WRITERS - 2) + [REFERENCE] * 2
+    programs = [OURS] * (WRITERS - 4) + [REFERENCE] * 2
     writers = [
         Writer(crowd, tmp_path, f"writer{number}", program)
         for number, program in enumerate(programs)
     ]
+    sharing = [SharingWriter(crowd, tmp_path, f"sharing{number}", "shared") for number in range(2)]
     chance = crowd.random("others")
 
     def prune() -> None:
@@ -61,10 +62,15 @@ def test_writers_and_pruners_of_both_programs_all_commits_stay_whole(
         crowd.must(chance, OURS, "summary", "-u")
         crowd.prune(chance, REFERENCE)
 
-    crowd.run([*(writer.work for writer in writers), prune], seconds=SECONDS)
+    def is_enough() -> bool:
+        is_told = all(writer.history for writer in writers) and all(one.told for one in sharing)
+        return is_told and min(crowd.prunes.values()) >= 2
+
+    everybody = (*writers, *sharing)
+    crowd.run([*(one.work for one in everybody), prune], seconds=SECONDS, until=is_enough)
     check(crowd, writers, tmp_path)
-    assert all(writer.history for writer in writers)
-    assert min(crowd.prunes.values()) >= 2
+    for one in sharing:
+        one.check()
 
 
 @pytest.mark.parametrize("mode", ["archive", "bare-user"])
@@ -80,6 +86,8 @@ def test_killed_at_random_moments_all_told_commits_stay_whole(tmp_path: Path, mo
         crowd.must(chance, OURS, "summary", "-u")
         crowd.prune(chance, REFERENCE)
 
-    crowd.run([*(writer.work for writer in writers), prune], seconds=0, kills=KILLS)
+    def is_enough() -> bool:
+        return crowd.kills >= KILLS and min(crowd.prunes.values()) >= 1
+
+    crowd.run([*(writer.work for writer in writers), prune], seconds=0, until=is_enough)
     check(crowd, writers, tmp_path)
-    assert min(crowd.prunes.values()) >= 1

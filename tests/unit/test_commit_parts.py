@@ -13,7 +13,9 @@ from pyostree.formats.dirtree import Dirtree, decode_dirtree, encode_dirtree
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.fs.dir import Dir
+from pyostree.repo import commit as commit_module
 from pyostree.repo.commit import CommitRequest, TreeSource, commit
+from pyostree.repo.commit_ledger import Ledger
 from pyostree.repo.commit_metadata import MetadataArguments
 from pyostree.repo.commit_modifier import make_modifier
 from pyostree.repo.commit_request import parse_tree_source
@@ -337,3 +339,23 @@ def test_tree_of_a_commit_can_be_walked(repo: Repo, tmp_path: Path) -> None:
     with Dir.at(tmp_path):
         made = repo.load_commit(checksum)
     assert repo.store.has(ObjectName(made.root_meta, ObjectType.DIRMETA))
+
+
+def test_commit_to_a_branch_that_moved_meanwhile_follows_it(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree").mkdir()
+    request = CommitRequest("main", (TreeSource("dir", str(tmp_path / "tree")),), CommitModifier())
+    others: list[Checksum] = []
+    really_read = commit_module.read_layers
+
+    def read_slowly(repo: Repo, request: CommitRequest, ledger: Ledger) -> MutableTree:
+        monkeypatch.setattr(commit_module, "read_layers", really_read)
+        with Repo.open(repo.path) as opened:
+            others.append(commit(opened, request._replace(subject="other")).checksum)
+        return really_read(repo, request, ledger)
+
+    monkeypatch.setattr(commit_module, "read_layers", read_slowly)
+    made = commit(repo, request).checksum
+    assert repo.load_commit(made).parent == others[0]
+    assert repo.resolve("main") == made
