@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from pyostree.errors import FormatError
-from pyostree.formats.dates import format_commit_date, format_local, parse_date
+from pyostree.formats.commit_date import format_commit_date
+from pyostree.formats.dates import format_local, parse_date
 
 NOW = 1_700_050_000.75  # Wed 2023-11-15 12:06:40.75 UTC
 TODAY = 1_700_006_400

@@ -26,36 +26,32 @@ def write_commit(
             own style.
     """
     from pyostree.errors import FormatError
-    from pyostree.formats.dates import format_commit_date
+    from pyostree.formats.commit_date import format_commit_date
 
-    if with_checksum:
-        out.write(f"commit {checksum}\n")
+    head = f"commit {checksum}\n" if with_checksum else ""
     try:
         date = format_commit_date(commit.timestamp & _U64)
     except FormatError as err:
+        out.write(head)
         out.flush()
         sys.stderr.write(f"ostree: Failed to read commit: {err}\n")
         raise SystemExit(1) from None
+    parts = [head]
     if commit.parent is not None:
-        out.write(f"Parent:  {commit.parent}\n")
-    out.write(f"ContentChecksum:  {commit.content_checksum()}\nDate:  {date}\n")
+        parts.append(f"Parent:  {commit.parent}\n")
+    parts.append(f"ContentChecksum:  {commit.content_checksum()}\nDate:  {date}\n")
     version = commit.lookup_str("version")
     if version is not None:
-        out.write(f"Version: {version}\n")
-    if commit.subject:
-        out.write("\n")
-        _write_indented(out, commit.subject)
-    else:
-        out.write("(no subject)\n")
+        parts.append(f"Version: {version}\n")
+    parts.append(f"\n{_indented(commit.subject)}" if commit.subject else "(no subject)\n")
     if commit.body:
-        out.write("\n")
-        _write_indented(out, commit.body)
-    out.write("\n")
+        parts.append(f"\n{_indented(commit.body)}")
+    parts.append("\n")
+    out.write("".join(parts))
 
 
-def _write_indented(out: TextIO, text: str) -> None:
-    for line in text.removesuffix("\n").split("\n"):
-        out.write(f"    {line}\n")
+def _indented(text: str) -> str:
+    return "    " + text.removesuffix("\n").replace("\n", "\n    ") + "\n"
 
 
 def write_raw_commit(out: TextIO, repo: Repo, checksum: Checksum, *, swap: bool = True) -> None:

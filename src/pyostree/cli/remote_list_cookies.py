@@ -24,7 +24,7 @@ class Args(NamedTuple):
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Print a block per cookie."""
     from pyostree.errors import FormatError
-    from pyostree.formats.dates import format_commit_date
+    from pyostree.formats.commit_date import format_commit_date
     from pyostree.remote.cookies import read_cookies
 
     for cookie in read_cookies(repo, args.name):

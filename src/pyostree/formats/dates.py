@@ -13,6 +13,7 @@ from pyostree.formats.date_grammar import NS, Parser, Stated, tokenize
 
 _DAY_S = 86400
 _HOUR_S = 3600
+_DST_CHANGES_S = (1800, 3600, 7200)  # other changes of the clock are of the zone itself
 _SEARCH_STEPS = 6
 _MAX_TIME = 2**63
 _MAX_FIELD = 2**31 - 1  # fields are C ints
@@ -35,22 +36,6 @@ def parse_date(text: str, now: float) -> int:
         return _parse(text, int(now * NS))
     except FormatError:
         raise FormatError(f"Could not parse '{text}'") from None
-
-
-def format_commit_date(timestamp: int) -> str:
-    """Return UTC date and time as ``log`` and ``show`` print them.
-
-    Args:
-        timestamp: the unsigned number in a commit; from 2**63 on it is a time before 1970.
-
-    Raises:
-        FormatError: ``Invalid timestamp: N`` for years outside 1 to 9999.
-    """
-    days, second = divmod(_signed(timestamp), _DAY_S)
-    year, month, day = _civil_from_days(days)
-    if not _FIRST_YEAR <= year <= _LAST_YEAR:
-        raise FormatError(f"Invalid timestamp: {timestamp}")
-    return f"{year}-{month:02}-{day:02} {_clock_text(second)} +0000"
 
 
 def format_local(timestamp: int) -> str:
@@ -144,20 +129,30 @@ class _Place:
         self._explicit = stated.zone_minutes * 60 if stated.zones else None
         self._name = stated.local_zone
         self._zone = zone
-        self._offset = offset  # kept from now, so that "1 month ago" stays clear of DST
+        self._offset = offset  # of now, so that "1 month ago" stays clear of DST
 
     def to_utc(self, civil: int, *, check: bool) -> int:
         """Return the time at which the clock shows `civil`; `check` refuses skipped hours."""
         if self._explicit is not None:
-            return civil - self._explicit
+            if self._offset is None:
+                return civil - self._explicit
+            # A quirk of the reference: the local clock is asked, and then set to the zone.
+            kept = self._as_now(civil, self._offset)
+            return kept + _local_offset(kept, self._zone) - self._explicit
         if self._name is not None:
             return self._named(civil, check=check)
         if self._offset is not None:
-            return civil - self._offset
+            return self._as_now(civil, self._offset)
         found = _from_wall_clock(civil, self._zone)
         if check and found + _local_offset(found, self._zone) != civil:
             raise FormatError("skipped by daylight saving")
         return found
+
+    def _as_now(self, civil: int, offset: int) -> int:
+        """Return the time of `civil`, with or without daylight saving as it is now."""
+        found = _from_wall_clock(civil, self._zone)
+        change = abs(_local_offset(found, self._zone) - offset)
+        return civil - offset if change in _DST_CHANGES_S else found
 
     def _named(self, civil: int, *, check: bool) -> int:
         wants_daylight = self._name is not None and self._name.endswith(" DST")

@@ -11,6 +11,7 @@ from pyostree.fs.dir import Dir, read_all
 from pyostree.fs.xattr import Xattrs, read_fd_xattr, read_fd_xattrs
 
 CHUNK_BYTES = 1 << 20
+_SMALL_BYTES = 16 << 10
 _OPEN_START = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -25,6 +26,24 @@ def read_start(directory: Dir, name: str, size: int) -> bytes:
         return os.read(fd, size)
     finally:
         os.close(fd)
+
+
+def read_whole(directory: Dir, name: str) -> bytes:
+    """Return the content of the regular file `name`; small ones, the most, in three calls.
+
+    Raises:
+        OSError: what `Dir.read_file` raises for what is no regular file.
+    """
+    try:
+        data = read_start(directory, name, _SMALL_BYTES)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        data = b""
+    # Nothing, or all that was asked for: only a closer look tells what it is.
+    if 0 < len(data) < _SMALL_BYTES:
+        return data
+    return directory.read_file(name, follow=False)
 
 
 class InputFile:

@@ -112,6 +112,9 @@ def _format_array(parsed: Type, value: Value, annotate: bool) -> str:
     opening, closing = "{}" if element.kind == "{" else "[]"
     if not value:
         return (f"@{parsed} " if annotate else "") + opening + closing
+    if element.kind == "y":
+        first = _KEYWORDS["y"] if annotate else ""
+        return f"[{first}0x{value.hex(':').replace(':', ', 0x')}]"
     items = [
         _format_element(element, item, annotate and index == 0) for index, item in enumerate(value)
     ]

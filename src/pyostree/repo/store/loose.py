@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, UnsupportedError, doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import Dir
+from pyostree.fs.file import read_whole
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.config_values import Tristate
 from pyostree.repo.store.listing import iter_loose, iter_loose_commits
@@ -131,7 +132,7 @@ class LooseObjects:
         path = self.path_of(name)
         for place in self.places():
             try:
-                return place.read_file(path, follow=False)
+                return read_whole(place, path)
             except FileNotFoundError:
                 continue
         if self.parent is not None:
