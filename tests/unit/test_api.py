@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
+import itertools
 import json
 import os
 import stat
@@ -420,6 +422,64 @@ class LateCancel(Cancel):
         if not self.left:
             self.cancel()
         super().check()
+
+
+@pytest.mark.parametrize("mode", ["archive", "bare-user"])
+def test_commit_cancelled_at_any_point_changes_nothing(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OSTREE_SUPPRESS_SYNCFS", "1")
+    place = make_repo(tmp_path / "repo", mode, fsync="true", auto_update_summary="true")
+    root = write_files(tmp_path / "root", {"a": "1", "b/c": "2"})
+    with Repo.open(place) as repo:
+        repo.commit(root, "main", timestamp=1)
+        before = (object_names(place), refs_of(place), (place / "summary").read_bytes())
+        write_files(root, {"a": "new", "d/e/f": "3", "g": "4"})
+        for calls in itertools.count(1):
+            cancel = LateCancel(calls)
+            try:
+                repo.commit([root, many_files(5)], "main", cancel=cancel)
+            except CancelledError:
+                after = (object_names(place), refs_of(place), (place / "summary").read_bytes())
+                assert after == before
+                assert not (place / "tmp" / "transaction").exists()
+            else:
+                break
+        assert calls > 15
+        assert cancel.left > 0
+        assert repo.fsck().is_clean
+    check_both(place)
+
+
+@pytest.mark.parametrize("mode", [RepoMode.ARCHIVE, RepoMode.BARE_USER])
+@pytest.mark.parametrize("name", ["fsck", "checkout", "prune", "export", "diff"])
+def test_call_cancelled_in_the_middle_leaves_no_helper_behind(
+    tmp_path: Path, mode: RepoMode, name: str
+) -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with Repo.create(tmp_path / "repo", mode) as repo:
+        repo.disable_fsync()
+        repo.commit(many_files(1500), "main")
+        repo.commit(many_files(1500), "main", parent="none")
+        as_user = CheckoutOptions(user_mode=True)
+        calls: dict[str, Callable[[Cancel], object]] = {
+            "fsck": lambda cancel: repo.fsck(cancel=cancel),
+            "checkout": lambda c: repo.checkout("main", tmp_path / "out", as_user, cancel=c),
+            "prune": lambda cancel: repo.prune(PruneOptions(refs_only=True), cancel=cancel),
+            "export": lambda cancel: repo.export("main", tmp_path / "tar", cancel=cancel),
+            "diff": lambda cancel: repo.diff("main", tmp_path / "out", cancel=cancel),
+        }
+        if name == "diff":
+            calls["checkout"](Cancel())
+        cancel = LateCancel(7)
+        with contextlib.suppress(CancelledError):
+            calls[name](cancel)
+        assert cancel.is_cancelled
+        assert threading.active_count() == 1
+        with pytest.raises(ChildProcessError):  # there are no children
+            os.waitpid(-1, os.WNOHANG)
+        assert repo.fsck().is_clean
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 @pytest.mark.parametrize("mode", [RepoMode.ARCHIVE, RepoMode.BARE_USER])

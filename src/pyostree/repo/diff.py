@@ -96,7 +96,7 @@ def diff_trees(
     Args:
         first: a revision, or a local directory if it starts with ``/`` or ``./``.
         second: the same.
-        watch: hears of the directories that are compared.
+        watch: hears of the entries that are compared.
 
     Raises:
         NotFoundError: no such revision.
@@ -106,7 +106,8 @@ def diff_trees(
         options = options._replace(with_xattrs=False)
     first_options = options._replace(owner_uid=None, owner_gid=None)
     watch.begin(Phase.COMPARE)
-    found = _compare(_side(repo, first, first_options), _side(repo, second, options), watch)
+    sides = _side(repo, first, first_options), _side(repo, second, options)
+    found = _Comparison(*sides, Diff([], [], []), watch).run()
     watch.finish()
     return found
 
@@ -126,38 +127,45 @@ def _side(repo: Repo, text: str, options: DiffOptions) -> _Side:
     return _CommitSide(repo, repo.resolve(text))
 
 
-def _compare(first: _Side, second: _Side, watch: Watch) -> Diff:
-    found = Diff([], [], [])
-    # Depth first without recursion: each generator stands for a directory being compared.
-    stack = [_compare_directory(first, second, (first.root(), second.root()), found)]
-    while stack:
-        pair = next(stack[-1], None)
-        watch.advance()
-        if pair is None:
-            stack.pop()
-        elif pair[0].tree is None or pair[0].tree != pair[1].tree:
-            stack.append(_compare_directory(first, second, pair, found))
-    return found
+class _Comparison(NamedTuple):
+    """Compares two trees."""
 
+    first: _Side
+    second: _Side
+    found: Diff
+    watch: Watch
 
-def _compare_directory(
-    first: _Side, second: _Side, pair: tuple[_Node, _Node], found: Diff
-) -> Iterator[tuple[_Node, _Node]]:
-    """Compare what two directories hold; yield the directories that are in both."""
-    theirs = {node.name: node for node in second.children(pair[1])}
-    for node in first.children(pair[0]):
-        other = theirs.pop(node.name, None)
-        if other is None:
-            found.removed.append(node.path)
-        elif node.kind is not other.kind:
-            found.modified.append(node.path)
-        else:
-            if first.checksum(node) != second.checksum(other):
+    def run(self) -> Diff:
+        # Depth first without recursion: each generator stands for a directory being compared.
+        stack = [self._directory(self.first.root(), self.second.root())]
+        while stack:
+            pair = next(stack[-1], None)
+            if pair is None:
+                stack.pop()
+            elif pair[0].tree is None or pair[0].tree != pair[1].tree:
+                stack.append(self._directory(*pair))
+        return self.found
+
+    def _directory(self, one: _Node, two: _Node) -> Iterator[tuple[_Node, _Node]]:
+        """Compare what two directories hold; yield the directories that are in both."""
+        found, watch = self.found, self.watch
+        theirs = {node.name: node for node in self.second.children(two)}
+        for node in self.first.children(one):
+            watch.advance()
+            other = theirs.pop(node.name, None)
+            if other is None:
+                found.removed.append(node.path)
+            elif node.kind is not other.kind:
                 found.modified.append(node.path)
-            if node.kind is _Kind.DIRECTORY:
-                yield node, other
-    for node in theirs.values():
-        found.added.extend(_all_paths(second, node))
+            else:
+                if self.first.checksum(node) != self.second.checksum(other):
+                    found.modified.append(node.path)
+                if node.kind is _Kind.DIRECTORY:
+                    yield node, other
+        for node in theirs.values():
+            for path in _all_paths(self.second, node):
+                watch.advance()
+                found.added.append(path)
 
 
 def _all_paths(side: _Side, top: _Node) -> Iterator[str]:
