@@ -351,7 +351,7 @@ def test_list_does_not_go_by_what_was_there_when_it_was_opened(
         return real(fd)
 
     real = os.listdir
-    monkeypatch.setattr("pyostree.fs.dir.os.listdir", listdir)
+    monkeypatch.setattr("pyostree.fs.dir_handle.os.listdir", listdir)
     (tmp_path / "new").touch()
     assert top.list() == ["new"]
     assert top.fileno() not in listed
