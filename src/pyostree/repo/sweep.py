@@ -94,7 +94,8 @@ class _Sweep:
             if digest in self._commits:
                 continue
             name = ObjectName(Checksum(digest), ObjectType.COMMIT)
-            self._count(f"{directory.first}/{file}", name)
+            self._freed += self._objects.stat(f"{directory.first}/{file}").st_size
+            self._deleted += 1
             if self._deletes:
                 self._delete_commit(name, has_detached=f"{file}meta" in names)
 
@@ -114,38 +115,28 @@ class _Sweep:
             ObjectType.DIRTREE: self._reachable.dirtrees,
             ObjectType.DIRMETA: self._reachable.dirmetas,
         }
+        # A million times: what is not needed to the very end is not made.
         for file, digest, kind in directory.parse(self._extension):
             if kind is ObjectType.COMMIT:
                 continue
             self._total += 1
             wanted = needed.get(kind)
-            if wanted is not None and digest in wanted:
-                continue
-            name = ObjectName(Checksum(digest), kind)
-            if wanted is None and self._is_link_needed(name):
+            if wanted is None:
+                if self._is_link_needed(ObjectName(Checksum(digest), kind)):
+                    continue
+            elif digest in wanted:
                 continue
             path = f"{directory.first}/{file}"
-            self._count(path, name)
-            if self._deletes:
-                self._delete(path, name)
-
-    def _count(self, path: str, name: ObjectName) -> None:
-        try:
-            self._freed += self._objects.stat(path).st_size
-        except OSError as err:
-            err.add_note(f"Querying object {name}")
-            raise
-        self._deleted += 1
-
-    def _delete(self, path: str, name: ObjectName) -> None:
-        if self._splits_xattrs:
-            self._store.delete(name)
-            return
-        try:
-            self._objects.remove(path)
-        except OSError as err:
-            err.add_note(f"Deleting object {name}")
-            raise
+            try:
+                self._freed += self._objects.stat(path).st_size
+                if self._deletes and not self._splits_xattrs:
+                    self._objects.remove(path)
+            except OSError as err:
+                err.add_note(f"Deleting object {ObjectName(Checksum(digest), kind)}")
+                raise
+            if self._deletes and self._splits_xattrs:
+                self._store.delete(ObjectName(Checksum(digest), kind))
+            self._deleted += 1
 
     def _is_link_needed(self, name: ObjectName) -> bool:
         """Tell whether a payload link leads to a file that is kept and large enough to share."""
