@@ -34,6 +34,8 @@ OPTIONS = (
         "selinux-policy", metavar="PATH", help="Label files by the policy of a root directory"
     ),
     text("selinux-prefix", metavar="PREFIX", help="Label files as if they were below PREFIX"),
+    flag("composefs", help="Write an image for composefs instead (not in this build)"),
+    flag("composefs-noverity", help="Write such an image without fs-verity digests"),
     positionals("arguments"),
 )
 
@@ -58,6 +60,8 @@ class Args(NamedTuple):
     skip_list: str | None
     selinux_policy: str | None
     selinux_prefix: str | None
+    composefs: bool
+    composefs_noverity: bool
     arguments: tuple[str, ...]
 
 
@@ -90,6 +94,8 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     if args.fsync is False:
         repo.disable_fsync()
     commit = args.arguments[0]
+    if args.composefs or args.composefs_noverity:
+        library.refuse_composefs(repo, request, commit)
     with shown_progress() as show:
         watch = watch_with(show)
         if args.from_stdin or args.from_file is not None:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
-from pyostree.errors import ConflictError, FormatError, PathNotFoundError, doing
+from pyostree.errors import (
+    ConflictError,
+    FormatError,
+    PathNotFoundError,
+    UnsupportedError,
+    doing,
+)
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
@@ -79,6 +85,14 @@ def checkout_one(
     _checkout(repo, prepared, commit, destination, request.subpath)
 
 
+def refuse_composefs(repo: Repo, request: CheckoutRequest, rev: str) -> NoReturn:
+    """Raise what a build of the reference without composefs does, where an image is asked for."""
+    repo.resolve(rev)
+    if not request.is_plain:
+        raise ConflictError("Specified options are incompatible with --composefs")
+    raise UnsupportedError("composefs is not supported in this ostree build")
+
+
 def checkout_many(
     repo: Repo,
     request: CheckoutRequest,
@@ -146,7 +160,15 @@ def _checkout(
     parent, name = _open_parent(destination)
     with parent:
         try:
-            checkout(repo, commit, parent, name, options, subpath=subpath or "/", watch=watch)
+            checkout(
+                repo,
+                commit,
+                parent,
+                name,
+                options,
+                subpath="/" if subpath is None else subpath,
+                watch=watch,
+            )
         except PathNotFoundError:
             if not (request.allow_missing and request.is_plain):
                 raise
