@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 
 from pyostree.errors import ConfigError
 from pyostree.formats.keyfile import KeyFile
@@ -22,7 +21,6 @@ _MAX_DIGITS = 25
 _FINDERS = ("config", "lan", "mount")
 _BOOTLOADERS = ("auto", "none", "grub2", "syslinux", "uboot", "zipl", "aboot")
 _MAX_BOOT_TRIES = 5
-_SIGNED = re.compile(r"\s*[+-]?[0-9]+")
 
 
 class Tristate(enum.Enum):
@@ -117,7 +115,8 @@ def free_percent(keyfile: KeyFile) -> int:
     text = keyfile.get_raw("core", "min-free-space-percent")
     if text is None:
         return 0 if keyfile.has_key("core", "min-free-space-size") else _DEFAULT_FREE_PERCENT
-    if not _SIGNED.fullmatch(text):
+    digits = text.lstrip()
+    if not _is_number(digits[1:] if digits[:1] in ("+", "-") else digits):
         raise ConfigError(f"Invalid min-free-space-percent '{text}': must be a number")
     percent = _number(text, 0)
     if not 0 <= percent <= _MAX_FREE_PERCENT:
