@@ -1,7 +1,19 @@
 """All tasks, in the order of the table."""
 
 from bench.task import Task
-from bench.tasks import checkout, commit, diff, fsck, ls, prune, pull, pull_local, rev_parse, scale
+from bench.tasks import (
+    checkout,
+    commit,
+    diff,
+    fsck,
+    ls,
+    prune,
+    pull,
+    pull_local,
+    rev_parse,
+    scale,
+    tar,
+)
 
 ALL: tuple[Task, ...] = (
     *commit.TASKS,
@@ -12,6 +24,7 @@ ALL: tuple[Task, ...] = (
     *pull.TASKS,
     *pull_local.TASKS,
     *prune.TASKS,
+    *tar.TASKS,
     *rev_parse.TASKS,
     *scale.TASKS,
 )

@@ -24,9 +24,13 @@ class _Scale(NamedTuple):
 
 
 _OBJECTS = _Scale("objects", make_objects, (100_000, 1_000_000))
+# Every link that these make takes an inode again.
+_LINKED = _OBJECTS._replace(sizes=(30_000, 300_000))
 _HISTORY = _Scale("commits", make_history, (1_000, 10_000))
 # The reference's check takes the square of their number: 40 minutes for 10,000.
-_SHORT_HISTORY = _Scale("commits", make_history, (200, 2_000))
+_SHORT_HISTORY = _HISTORY._replace(sizes=(200, 2_000))
+# Every link that these make takes an inode again.
+_LINKED = _OBJECTS._replace(sizes=(30_000, 300_000))
 _DIRECTORY = _Scale("files in one directory", make_directory, (10_000, 100_000))
 
 _Action = Callable[[Workshop, Tool, Path], Argv]
@@ -94,10 +98,10 @@ def _pull_history(shop: Workshop, tool: Tool, repo: Path) -> Argv:
 _ACTIONS: tuple[tuple[str, _Scale, _Action], ...] = (
     ("fsck", _OBJECTS, _fsck),
     ("prune, nothing to do", _OBJECTS, _nothing_to_prune),
-    ("prune everything", _OBJECTS, _prune_all),
+    ("prune everything", _LINKED, _prune_all),
     ("ls -R", _OBJECTS, _list),
-    ("pull-local", _OBJECTS, _pull),
-    ("checkout", _OBJECTS, _checkout),
+    ("pull-local", _LINKED, _pull),
+    ("checkout", _LINKED, _checkout),
     ("log", _HISTORY, _log),
     ("fsck", _SHORT_HISTORY, _fsck),
     ("prune, nothing to do", _HISTORY, _nothing_to_prune),
