@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import stat
+import subprocess
 import tarfile
 import threading
 from collections.abc import Callable
@@ -407,6 +408,15 @@ def test_commit_stopped_leaves_the_repository_as_it_was(
         assert repo.commit(tree, "main").checksum != kept  # it still works
         assert repo.fsck().is_clean
     check_both(place)
+
+
+def test_commit_of_an_archive_in_a_pipe(repo: Repo, tmp_path: Path) -> None:
+    write_files(tmp_path / "root", {"a/b": "content"})
+    command = ["tar", "-C", tmp_path / "root", "-cz", "."]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as tar:
+        assert tar.stdout is not None
+        made = repo.commit(TreeSource("tar", f"/dev/fd/{tar.stdout.fileno()}"), "main")
+    assert repo.view(made.checksum).read_text("a/b") == "content"
 
 
 class LateCancel(Cancel):
