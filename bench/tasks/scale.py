@@ -24,8 +24,6 @@ class _Scale(NamedTuple):
 
 
 _OBJECTS = _Scale("objects", make_objects, (100_000, 1_000_000))
-# Every link that these make takes an inode again.
-_LINKED = _OBJECTS._replace(sizes=(30_000, 300_000))
 _HISTORY = _Scale("commits", make_history, (1_000, 10_000))
 # The reference's check takes the square of their number: 40 minutes for 10,000.
 _SHORT_HISTORY = _HISTORY._replace(sizes=(200, 2_000))
