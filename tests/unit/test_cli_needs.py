@@ -76,6 +76,27 @@ def test_repo_path_need_opens_nothing() -> None:
     assert acquire(needs.REPO_PATH, _repo="/nonexistent") == ("/nonexistent",)
 
 
+@pytest.mark.parametrize("need", [needs.REPO, needs.REPO_PATH], ids=["repo", "path"])
+def test_empty_repo_is_not_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, need: Need
+) -> None:
+    Repo.create(tmp_path).close()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        acquire(need, _repo="")
+
+
+def test_repo_path_need_without_an_option_wants_the_default_repo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OSTREE_REPO", str(tmp_path / "repo"))
+    with pytest.raises(UsageError, match="Command requires a --repo argument"):
+        acquire(needs.REPO_PATH)
+    Repo.create(tmp_path / "repo").close()
+    assert acquire(needs.REPO_PATH) == (str(tmp_path / "repo"),)
+
+
 def test_repo_or_sysroot_need_sysroot_wins(sysroot: str) -> None:
     (repo,) = acquire(needs.REPO_OR_SYSROOT, _repo="/nonexistent", _sysroot=sysroot)
     assert isinstance(repo, Repo)

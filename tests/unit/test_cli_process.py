@@ -106,6 +106,11 @@ def test_process_external_command_gets_all_arguments(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (7, b"-v frob --bar\n")
 
 
+def test_process_external_script_without_a_first_line_is_run_by_the_shell(tmp_path: Path) -> None:
+    result = start("frob", "x", env=external(tmp_path, 'echo "$@"\nexit 7\n'))
+    assert (result.returncode, result.stdout) == (7, b"frob x\n")
+
+
 def test_process_external_command_that_cannot_run_is_an_error(tmp_path: Path) -> None:
     environment = external(tmp_path, "#!/nonexistent\n")
     result = start("frob", env=environment)

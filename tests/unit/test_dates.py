@@ -104,6 +104,11 @@ def test_local_zone_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_format_commit_date() -> None:
     assert format_commit_date(1700000000) == "2023-11-14 22:13:20 +0000"
     assert format_commit_date(2**64 - 1) == "1969-12-31 23:59:59 +0000"
+    assert format_commit_date(253402300799) == "9999-12-31 23:59:59 +0000"
+    assert format_commit_date(2**64 - 62135596800) == "1-01-01 00:00:00 +0000"
+    for beyond in (2**64 - 62135596801, 2**63 - 1, 2**63):
+        with pytest.raises(FormatError, match=f"Invalid timestamp: {beyond}"):
+            format_commit_date(beyond)
     with pytest.raises(FormatError, match=r"^Invalid timestamp: 253402300800$"):
         format_commit_date(253402300800)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pyostree.errors import ConflictError, InvalidNameError, OstreeError, describe
+from pyostree.errors import ConflictError, FormatError, InvalidNameError, OstreeError, describe
 from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import CollectionRef, Refspec, parse_refspec
 from pyostree.fs.dir import Dir
-from pyostree.repo.refs import Refs, not_found
+from pyostree.repo.refs import Refs, not_found, split_prefix
 
 ONE = Checksum(b"\x11" * 32)
 TWO = Checksum(b"\x22" * 32)
@@ -231,3 +231,33 @@ def test_collection_refs(refs: Refs, root: Path) -> None:
 
 def test_not_found_names_the_refspec() -> None:
     assert str(not_found("origin:main")) == "Refspec 'origin:main' not found"
+
+
+def test_aliases_that_dangle_are_listed_and_links_to_directories_not_followed(
+    refs: Refs, root: Path
+) -> None:
+    put(refs, main=ONE)
+    (root / "refs/heads/gone").symlink_to("nosuch")
+    assert refs.aliases() == {"gone": "nosuch"}
+    assert refs.list("gone") == {}
+    (root / "refs/heads/gone").unlink()
+    (root / "refs/heads/up").symlink_to(".")
+    with pytest.raises(IsADirectoryError):
+        refs.list()
+
+
+@pytest.mark.parametrize("content", [b"a\0b", b"a\xffb"])
+def test_read_content_that_is_no_text_names_the_ref(refs: Refs, root: Path, content: bytes) -> None:
+    (root / "refs/heads/junk").write_bytes(content)
+    with pytest.raises(FormatError) as caught:
+        refs.read(Refspec(None, "junk"))
+    assert describe(caught.value) == "Couldn't open ref 'junk': Invalid UTF-8"
+
+
+def test_split_prefix() -> None:
+    assert split_prefix("a/b") == (None, "a/b")
+    assert split_prefix("r:a/b") == ("r", "a/b")
+    assert split_prefix("r:") == split_prefix("r:.") == ("r", ".")
+    for bad in (":", ":.", "a b", "a:b:", ""):
+        with pytest.raises(InvalidNameError, match="Invalid refspec"):
+            split_prefix(bad)

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pyostree.errors import NotADirectoryInTreeError, OstreeError, PathNotFoundError
-from pyostree.formats.objects import parse_checksum
+from pyostree.errors import (
+    CorruptObjectError,
+    NotADirectoryInTreeError,
+    OstreeError,
+    PathNotFoundError,
+)
+from pyostree.formats.commit import Commit, encode_commit
+from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
+from pyostree.formats.dirtree import Dirtree, encode_dirtree
+from pyostree.formats.objects import ObjectType, parse_checksum
 from pyostree.repo.repo import Repo
 from pyostree.repo.tree import CommitTree, TreeDir, TreeFile
 from repo_lab import commit, make_repo, write_files
@@ -86,3 +94,37 @@ def test_look_up_content_of_no_file_is_an_error(
 ) -> None:
     with pytest.raises(error):
         tree.look_up_content(path)
+
+
+def test_directories_gives_each_with_what_it_holds(tree: CommitTree) -> None:
+    found = {entry.path: [name for name, _ in held.files] for entry, held in
+             tree.directories(tree.root)}  # fmt: skip
+    assert found == {
+        "/": ["a", "b", "link", "loop", "to-dir", "up"],
+        "/dir": ["z"],
+        "/dir/sub": ["x"],
+    }
+
+
+def test_directories_deep_and_shared_trees_need_no_recursion(tmp_path: Path) -> None:
+    with Repo.open(make_repo(tmp_path / "repo")) as repo:
+        meta = repo.write_metadata(ObjectType.DIRMETA, encode_dirmeta(Dirmeta(0, 0, 0o40755)))
+        content = repo.write_metadata(ObjectType.DIRTREE, encode_dirtree(Dirtree()))
+        for _ in range(2000):
+            below = Dirtree(dirs=(("d", content, meta),))
+            content = repo.write_metadata(ObjectType.DIRTREE, encode_dirtree(below))
+        data = encode_commit(Commit((), None, (), "", "", 0, content, meta))
+        tree = CommitTree(repo, repo.write_metadata(ObjectType.COMMIT, data))
+        assert sum(1 for _ in tree.directories(tree.root)) == 2001
+        assert sum(1 for _ in tree.walk(tree.root)) == 2001
+
+
+@pytest.mark.parametrize("way", ["directories", "walk"])
+def test_directory_that_holds_itself_is_an_error(
+    tree: CommitTree, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    top = tree.root  # no hash can be made to do that, but a damaged store may say so
+    forged = Dirtree(dirs=(("again", top.tree, top.meta),))
+    monkeypatch.setattr(Repo, "load_dirtree", lambda *_: forged)
+    with pytest.raises(CorruptObjectError, match="contains itself"):
+        list(getattr(tree, way)(top))
