@@ -138,3 +138,17 @@ def check_commit_bytes(data: bytes) -> None:
     assert decode_commit(data) == commit
     links = CommitLinks(commit.parent, commit.timestamp, commit.root_tree, commit.root_meta)
     assert decode_commit_links(data) == links
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "6c005739c5890c46467d5b12195b4300ebf1f5c93d521b72abf96e996ba117e53ab802236400a3228080bc596a"
+        "de5e4bff5db314c551bdbb6e0a27",
+        "6600b06096030936685a227ea91c6dfb3a2aecf802b029c1b43163fe820adb61eb0f02",
+    ],
+    ids=["directory", "file"],
+)
+def test_tree_links_element_past_the_end_is_refused(text: str) -> None:
+    with pytest.raises(OstreeError):
+        decode_tree_links(bytes.fromhex(text))

@@ -65,7 +65,7 @@ def _ends(array: bytes) -> tuple[int, ...] | None:
     if rest or count <= 0:
         return None
     ends: tuple[int, ...] = struct.unpack_from(f"<{count}{_OFFSET_CODES[width]}", array, table)
-    return ends
+    return ends if max(ends) <= table else None
 
 
 def _file_links(array: bytes) -> list[bytes] | None:
