@@ -28,7 +28,7 @@ _MAGIC = b"ustar  \0"
 _OWNERS = bytes(64)
 _LONG_LINK_OWNERS = b"root".ljust(32, b"\0") + b"wheel".ljust(32, b"\0")
 _DEVICE_AND_REST = bytes(183)
-_CHECKSUM_BLANKS = b"        "
+_BLANKS_SUM = 8 * 0x20  # what the checksum counts its own field as
 
 
 class TarEntry(NamedTuple):
@@ -87,17 +87,23 @@ def _encode_header(entry: TarEntry) -> bytes:
             b"%011o\0" % min(max(entry.mtime, 0), _MAX_MTIME),
         )
     )
-    after = b"".join(
-        (
-            entry.kind,
-            entry.target[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0"),
-            _MAGIC,
-            _LONG_LINK_OWNERS if entry.path is _LONG_LINK else _OWNERS,
-            _DEVICE_AND_REST,
-        )
-    )
-    total = sum(before) + sum(after) + sum(_CHECKSUM_BLANKS)
+    after, after_sum = _PLAIN_ENDS.get(entry.kind, (b"", 0))
+    if entry.target or entry.path is _LONG_LINK or not after:
+        after = _end(entry.kind, entry.target, is_long=entry.path is _LONG_LINK)
+        after_sum = sum(after)
+    total = sum(before) + after_sum + _BLANKS_SUM
     return b"%b%06o\0 %b" % (before, total, after)
+
+
+def _end(kind: bytes, target: bytes, *, is_long: bool = False) -> bytes:
+    """Return what follows the checksum."""
+    owners = _LONG_LINK_OWNERS if is_long else _OWNERS
+    name = target[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0")
+    return b"".join((kind, name, _MAGIC, owners, _DEVICE_AND_REST))
+
+
+# Of members without target, by kind, with the sum of the bytes.
+_PLAIN_ENDS = {kind: (_end(kind, b""), sum(_end(kind, b""))) for kind in (FILE, DIRECTORY)}
 
 
 def _number(value: int, digits: int) -> bytes:

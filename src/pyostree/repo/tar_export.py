@@ -177,7 +177,7 @@ class _Exporter:
         yield self._header(file, content.header, content.size)
         left = content.size
         with doing(f"{file.checksum}.file"):
-            for chunk in content.chunks():
+            for chunk in _chunks(content):
                 left -= len(chunk)
                 if left < 0:
                     break
@@ -210,3 +210,10 @@ class _Exporter:
             with self._repo.store.open_content(result.checksum) as content:
                 yield from self._member(result, content)
         yield b"".join(ready)
+
+
+def _chunks(content: OpenContent) -> Iterator[bytes]:
+    """Yield the content; a small file that is as it is in one piece, without looking for more."""
+    if content.raw is None or content.size > _BATCH_BYTES:
+        return content.chunks()
+    return iter((content.raw.read_exactly(content.size),))
