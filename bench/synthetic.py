@@ -1,7 +1,8 @@
 """Large repositories made directly, object by object: how many matters, not what is in them.
 
 All are of mode bare. A file is empty and belongs to a user of its own, so that it is an object of
-its own that takes up no more than an inode.
+its own that takes up no more than an inode. Where hard links count it has content, because a
+checkout copies empty files.
 """
 
 import hashlib
@@ -31,8 +32,9 @@ class SyntheticRepo:
     objects quickly, or any without looking at each other's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: bytes = b"") -> None:
         self._path = path
+        self._content = content
         for name in ("objects", "tmp", "state", "extensions", "refs/heads", "refs/remotes",
                      "refs/mirrors"):  # fmt: skip
             (path / name).mkdir(parents=True)
@@ -56,11 +58,12 @@ class SyntheticRepo:
         return checksum
 
     def put_file(self, serial: int) -> Checksum:
-        """Write the empty file of one user."""
+        """Write the file of one user."""
         header = encode_header(FileHeader(serial, 0, _FILE_MODE))
-        checksum = Checksum(hashlib.sha256(header).digest())
+        checksum = Checksum(hashlib.sha256(header + self._content).digest())
         fd = self._create(checksum, "file")
         if fd is not None:
+            os.write(fd, self._content)
             os.fchown(fd, serial, 0)
             os.close(fd)
         return checksum
@@ -98,15 +101,20 @@ class SyntheticRepo:
         (self._path / "refs/heads" / REF).write_text(f"{commit}\n")
 
 
-def make_objects(path: Path, count: int) -> None:
+def make_objects(path: Path, count: int, content: bytes = b"") -> None:
     """Make a repository of `count` files in directories of a thousand, and one commit."""
-    repo = SyntheticRepo(path)
+    repo = SyntheticRepo(path, content)
     trees = {
         f"dir{first}": repo.put_directory(first, min(_FILES_PER_DIRECTORY, count - first))
         for first in range(0, count, _FILES_PER_DIRECTORY)
     }
     repo.set_ref(repo.put_commit(trees, 0, None))
     repo.close()
+
+
+def make_linkable(path: Path, count: int) -> None:
+    """Make the same of files that are not empty."""
+    make_objects(path, count, b"x")
 
 
 def make_directory(path: Path, count: int) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.synthetic import REF, make_directory, make_history, make_objects
+from bench.synthetic import REF, make_directory, make_history, make_linkable, make_objects
 from bench.task import Argv, Task
 from bench.workshop import REFERENCE, Tool, Workshop
 
@@ -28,7 +28,7 @@ _HISTORY = _Scale("commits", make_history, (1_000, 10_000))
 # The reference's check takes the square of their number: 40 minutes for 10,000.
 _SHORT_HISTORY = _HISTORY._replace(sizes=(200, 2_000))
 # Every link that these make takes an inode again.
-_LINKED = _OBJECTS._replace(sizes=(30_000, 300_000))
+_LINKED = _Scale("linked objects", make_linkable, (30_000, 300_000))
 _DIRECTORY = _Scale("files in one directory", make_directory, (10_000, 100_000))
 
 _Action = Callable[[Workshop, Tool, Path], Argv]
