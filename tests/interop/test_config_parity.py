@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.repo_lab import make_repo, must, ours, reference
+from tests.repo_lab import commit, make_repo, must, ours, reference
 
 BOOLEANS = ("true", "0", " false ", "True", "yes", "")
 NUMBERS = ("5", "-1", "-2", "x", "", "99999999999999999999", "5x", " 7", "+3")
@@ -125,3 +125,19 @@ def test_config_value_that_is_read_late_is_refused_late(
         results.append(command(words[0], f"--repo={repo}", *words[1:]))
     assert results[0] == results[1]
     assert results[0].status == 1
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_config_no_deltas_in_summary_is_honoured_like_reference(tmp_path: Path, value: str) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "file").write_text("content")
+    repo = make_repo(tmp_path / "repo", no_deltas_in_summary=value)
+    commit(repo, "-b", "main", tree)
+    must(reference("static-delta", f"--repo={repo}", "generate", "--empty", "main"))
+    seen = []
+    for command in (ours, reference):
+        must(command("summary", f"--repo={repo}", "-u"))
+        shown = must(command("summary", f"--repo={repo}", "-v"))
+        seen.append("ostree.static-deltas" in shown or "Static Deltas" in shown)
+    assert seen == [value == "false"] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -433,3 +434,18 @@ def test_file_contexts_honours_substitutions_and_local_additions() -> None:
     )
     assert contexts.look_up("/data/x", 0o100644) == b"system_u:object_r:srv_t:s0"
     assert contexts.look_up("/none/x", 0o100644) is None
+
+
+def test_file_contexts_serve_many_threads_and_copies_of_the_process() -> None:
+    contexts = FileContexts({"file_contexts": CONTEXTS.encode()})
+
+    def look_up(number: int) -> bool:
+        path = f"/usr/bin/{number}" if number % 2 else f"/usr/lib/{number}"
+        wanted = b"bin_t" if number % 2 else b"usr_t"
+        return wanted in (contexts.look_up(path, 0o100755) or b"")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(look_up, range(2000)))
+    if (child := os.fork()) == 0:
+        os._exit(0 if all(map(look_up, range(100))) else 1)
+    assert os.waitpid(child, 0)[1] == 0

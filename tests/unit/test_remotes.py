@@ -203,6 +203,14 @@ class TestRemotesDirectory:
             add_remote(Remotes.load(repo), NewRemote("x", "http://h"))
             assert '[remote "x"]' in config(repo)
 
+    def test_configuration_may_keep_them(self, sysroot: Path) -> None:
+        with (sysroot / "ostree/repo/config").open("a") as file:
+            file.write("add-remotes-config-dir=false\n")
+        with self.open(sysroot) as repo:
+            add_remote(Remotes.load(repo), NewRemote("x", "http://h"))
+            assert '[remote "x"]' in config(repo)
+        assert not (sysroot / "etc").exists()
+
     def test_bad_files_are_named(self, sysroot: Path) -> None:
         directory = sysroot / "etc/ostree/remotes.d"
         directory.mkdir(parents=True)
