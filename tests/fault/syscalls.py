@@ -8,7 +8,6 @@ import fcntl
 import os
 import signal
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
@@ -16,6 +15,7 @@ from typing import NamedTuple, TypeVar
 import pytest
 
 from fault.power import CHANGING, CREATING
+from fault.victim import Victim
 from pyostree.fs import kernel
 from repo_lab import Result, must, ours
 
@@ -156,26 +156,12 @@ class Outcome(NamedTuple):
     hit: tuple[str, tuple[object, ...]] | None
 
 
-def run_into(fault: Fault, number: int, words: list[str]) -> Outcome:
+def run_into(fault: Fault, number: int, words: list[str], victim: Victim) -> Outcome:
     """Run our command with a fault; `hit` is None when it needs fewer such calls."""
     if fault.code is not None:
         with injected(fault, number) as injector:
             result = ours(*words)
         return Outcome(result, injector.hit)
-    with warnings.catch_warnings():
-        # The child uses nothing that another thread may hold.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        status = 99
-        try:
-            with injected(fault, number):
-                status = ours(*words).status
-        finally:
-            os._exit(status)
-    _, waited = os.waitpid(child, 0)
-    if os.WIFSIGNALED(waited):
-        assert os.WTERMSIG(waited) == signal.SIGKILL
+    if victim.was_killed(number, words):
         return Outcome(None, ("killed", ()))
-    assert os.waitstatus_to_exitcode(waited) == 0, words
     return Outcome(Result(0, "", ""), None)
