@@ -21,6 +21,8 @@ TEXTS = [
     "2023-07-15 12:00 CEST", "2023-07-15 12:00 CET", "2023-07-15 12:00 EDT", "200 days ago 12:00",
     "2023-03-25 02:30 1 day", "5000 hours ago", "1950-06-01 12:00", "2200-07-01 12:00",
     'TZ="America/New_York" now', 'TZ="Europe/Berlin" 2023-10-29 02:30 CEST', "12:00 +100", "23-1",
+    "1 month ago UTC", "6 months ago CET", "-1 month UTC DST", "month ago gmt", "800 years ago",
+    "CET +2400", "2023-11-22 01:30 17 days ago", "40 days ago EST", "EDT DST", "2023-07-01 EST DST",
 ]  # fmt: skip
 
 

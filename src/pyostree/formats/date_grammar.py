@@ -69,10 +69,10 @@ class Stated:
         self.days += 1
         self.day_ordinal, self.day_number = ordinal, number
 
-    def set_zone(self, minutes: int) -> None:
-        """Note a zone; an absurd one counts twice, so that it is refused later."""
+    def set_zone(self, minutes: int, base: int = 0) -> None:
+        """Note a zone as far from `base`; an absurd one counts twice, and is refused later."""
         self.zones += 1 if abs(minutes) <= _MAX_ZONE_MINUTES else 2
-        self.zone_minutes = minutes
+        self.zone_minutes = base + minutes
 
     def add(self, unit: Token, count_ns: int) -> None:
         """Add an offset of `count_ns` thousand millionths of `unit`."""
@@ -370,7 +370,7 @@ class Parser:
             stated.set_zone(zone.value)
             stated.add(self._next(), count.value * NS)
         elif self._peek().kind is Kind.SIGNED and zone.text != "T":
-            stated.set_zone(zone.value + self._zone_offset())
+            stated.set_zone(self._zone_offset(), base=zone.value)
         elif zone.text != "T" and self._take_daylight():
             stated.set_zone(zone.value + _MINUTES_PER_HOUR)
         else:

@@ -130,6 +130,7 @@ class _Place:
         self._name = stated.local_zone
         self._zone = zone
         self._offset = offset  # of now, so that "1 month ago" stays clear of DST
+        self._guess = 0  # where the search begins: as in the C library, at the last offset found
 
     def to_utc(self, civil: int, *, check: bool) -> int:
         """Return the time at which the clock shows `civil`; `check` refuses skipped hours."""
@@ -137,34 +138,45 @@ class _Place:
             if self._offset is None:
                 return civil - self._explicit
             # A quirk of the reference: the local clock is asked, and then set to the zone.
-            kept = self._as_now(civil, self._offset)
+            kept = self._as_at(civil, self._offset)
             return kept + _local_offset(kept, self._zone) - self._explicit
         if self._name is not None:
             return self._named(civil, check=check)
         if self._offset is not None:
-            return self._as_now(civil, self._offset)
-        found = _from_wall_clock(civil, self._zone)
+            return self._as_at(civil, self._offset)
+        found = self._search(civil)
         if check and found + _local_offset(found, self._zone) != civil:
             raise FormatError("skipped by daylight saving")
         return found
 
-    def _as_now(self, civil: int, offset: int) -> int:
-        """Return the time of `civil`, with or without daylight saving as it is now."""
-        found = _from_wall_clock(civil, self._zone)
+    def _search(self, civil: int) -> int:
+        found = _from_wall_clock(civil, self._zone, self._guess)
+        self._guess = civil - found
+        return found
+
+    def _as_at(self, civil: int, offset: int) -> int:
+        """Return the time of `civil`, with or without daylight saving as where `offset` holds."""
+        found = self._search(civil)
         change = abs(_local_offset(found, self._zone) - offset)
         return civil - offset if change in _DST_CHANGES_S else found
 
     def _named(self, civil: int, *, check: bool) -> int:
+        if not check and self._offset is not None:
+            return self._as_at(civil, self._offset)
         wants_daylight = self._name is not None and self._name.endswith(" DST")
-        first = _from_wall_clock(civil, self._zone)
+        first = self._search(civil)
         for found in (first, first - _HOUR_S, first + _HOUR_S):
-            name = _local_name(found, self._zone).upper()
-            is_wanted = name == self._name or (wants_daylight and name != str(self._name)[:-4])
+            if wants_daylight:
+                is_wanted = _is_daylight(found, self._zone)
+                is_wanted = (
+                    is_wanted and _local_name(found, self._zone).upper() + " DST" != self._name
+                )
+            else:
+                is_wanted = _local_name(found, self._zone).upper() == self._name
             if is_wanted and found + _local_offset(found, self._zone) == civil:
+                self._offset = civil - found
                 return found
-        if check:
-            raise FormatError("the zone is not in force then")
-        return first
+        raise FormatError("the zone is not in force then")
 
 
 def _time_of_day(stated: Stated) -> int:
@@ -251,13 +263,19 @@ def _local_name(timestamp: int, zone: tzinfo | None) -> str:
     return moment.tzname() or ""
 
 
-def _from_wall_clock(civil: int, zone: tzinfo | None) -> int:
+def _is_daylight(timestamp: int, zone: tzinfo | None) -> bool:
+    here = _local_offset(timestamp, zone)
+    probes = (timestamp + quarter * _QUARTER_S for quarter in (-2, -1, 1, 2))
+    return any(_local_offset(probe, zone) < here for probe in probes)
+
+
+def _from_wall_clock(civil: int, zone: tzinfo | None, guess: int) -> int:
     """Return when the wall clock shows `civil`.
 
-    The search starts at UTC, so of an hour that comes twice the one nearer to UTC is found, as
-    with the C library. For an hour that is skipped the result shows another time.
+    Of an hour that comes twice the one nearer to the offset `guess` is found, as with the C
+    library. For an hour that is skipped the result shows another time.
     """
-    found = civil
+    found = civil - guess
     for _ in range(_SEARCH_STEPS):
         found, previous = civil - _local_offset(found, zone), found
         if found == previous:
