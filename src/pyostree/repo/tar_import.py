@@ -10,12 +10,10 @@ from __future__ import annotations
 import hashlib
 import stat
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyostree.errors import (
-    ConflictError,
     FormatError,
     OstreeError,
     PathNotFoundError,
@@ -36,6 +34,7 @@ from pyostree.repo.mutable_tree import MutableTree
 from pyostree.repo.parallel import map_ordered, worker_pool
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.records import Buffer
+from pyostree.repo.tar_links import DeferredLinks, HardLink
 from pyostree.repo.watched_file import watched
 
 # Larger members are streamed: the store, too, works on no more than that in one piece.
@@ -77,13 +76,6 @@ class _Stored(NamedTuple):
     checksum: Checksum
     size: int
     is_new: bool
-
-
-class _HardLink(NamedTuple):
-    node: MutableTree
-    name: str
-    path: str
-    has_content: bool
 
 
 class _Budget:
@@ -134,7 +126,8 @@ class TarSource:
         self._filter = None if pathname_filter is None else parse_pathname_filter(pathname_filter)
         self._skip_xattrs = modifier.skip_archived_xattrs or repo.config.disable_xattrs
         self._budget = _Budget(_IN_FLIGHT_BYTES)
-        self._links: dict[str, list[_HardLink]] = {}
+        self._links = DeferredLinks()
+        self._last_parent = "", MutableTree()
 
     def read(self, path: str, tree: MutableTree) -> None:
         """Overlay `tree` with the archive in the file `path`; ``-`` is standard input.
@@ -147,14 +140,15 @@ class TarSource:
         with source.stream() as stream:
             with doing(source.call):
                 reader = open_archive(stream)
-            self._links.clear()
+            self._links = DeferredLinks()
+            self._last_parent = "", tree
             with worker_pool() as pool:
                 batches = self._within_budget(_batches(self._walk(reader, tree)))
                 # The pool ends before the transaction: no thread may write on after that.
                 for batch in map_ordered(pool, self._store_batch, batches, ahead=_BATCHES_AHEAD):
                     for file, stored in batch:
                         self._add(file, stored)
-            self._resolve_links(tree)
+            self._links.resolve(tree)
             if self._autocreates and tree.meta is None:
                 self._create_root(tree)
             read_trailer(stream)
@@ -188,8 +182,8 @@ class TarSource:
                 target = _target(member) if member.kind is MemberKind.SYMLINK else ""
                 yield self._file(reader, member, node, name, FileHeader(*wanted, target, xattrs))
             if is_link:
-                link = _HardLink(node, name, path, has_content=member.size > 0)
-                self._links.setdefault(relative_path(member.target, self._filter), []).append(link)
+                target = relative_path(member.target, self._filter)
+                self._links.add(target, HardLink(node, name, path, has_content=member.size > 0))
 
     def _xattrs(self, path: str, mode: int, member: Member | None = None) -> Xattrs:
         xattrs = () if member is None or self._skip_xattrs else member.xattrs
@@ -199,14 +193,18 @@ class TarSource:
         above, _, name = path.rpartition("/")
         if not above:
             return tree, name
+        if above == self._last_parent[0]:  # directories stay once they are there
+            return self._last_parent[1], name
         node = tree
         for part in above.split("/"):
             found = node.dirs.get(part)
             if found is None:
                 if not self._autocreates:
                     raise MissingParentError(f"No such file or directory: {part}")
-                return self._create_parents(tree, above, member), name
+                node = self._create_parents(tree, above, member)
+                break
             node = found
+        self._last_parent = above, node
         return node, name
 
     def _create_parents(self, tree: MutableTree, above: str, member: Member) -> MutableTree:
@@ -244,11 +242,12 @@ class TarSource:
         name: str,
         header: FileHeader,
     ) -> _File:
-        with (
-            doing("ostree-tar: Failed to handle file"),
-            doing("ostree-tar: Failed to import file"),
-        ):
+        try:
             node.add_file(name, _UNKNOWN)
+        except OstreeError as err:
+            err.add_note("ostree-tar: Failed to import file")
+            err.add_note("ostree-tar: Failed to handle file")
+            raise
         if member.kind is MemberKind.SYMLINK:
             return _File(node, name, header, b"")
         if member.size <= _IN_MEMORY_BYTES:
@@ -279,55 +278,6 @@ class TarSource:
         for batch in batches:
             self._budget.take(_size(batch))
             yield batch
-
-    # -- hard links ----------------------------------------------------------------------
-
-    def _resolve_links(self, tree: MutableTree) -> None:
-        """Give links the checksum of their targets, which may be links themselves."""
-        waiting = self._links
-        targets = deque(waiting)
-        while targets:
-            target = targets.popleft()
-            links = waiting.get(target, ())
-            if not links:
-                continue
-            try:
-                self._resolve_target(tree, target, links)
-            except PathNotFoundError:
-                continue
-            del waiting[target]
-            targets.extend(link.path for link in links if link.path in waiting)
-        for target, links in waiting.items():
-            self._resolve_target(tree, target, links)  # raises what is wrong with it
-
-    def _resolve_target(self, tree: MutableTree, target: str, links: Sequence[_HardLink]) -> None:
-        with doing(f"ostree-tar: Processing deferred hardlink {target}"):
-            node, name = _find_target(tree, target)
-            checksum = node.files[name]
-            for link in links:
-                if link.has_content:  # the format is one that stores it with the last link
-                    checksum = link.node.files[link.name]
-            node.add_file(name, checksum)
-            for link in links:
-                link.node.add_file(link.name, checksum)
-
-
-def _find_target(tree: MutableTree, target: str) -> tuple[MutableTree, str]:
-    with doing("Failed to find object"):
-        node = tree
-        above, _, name = target.rpartition("/")
-        for part in above.split("/") if above else ():
-            found = node.dirs.get(part)
-            if found is None:
-                raise PathNotFoundError(f"No such file or directory: {part}")
-            node = found
-        if name in node.files:
-            return node, name
-        if not name or name in node.dirs:
-            raise ConflictError(
-                f'Expected hardlink file target at "{target}" but found a directory'
-            )
-        raise PathNotFoundError(f"No such file or directory: {name}")
 
 
 def _target(member: Member) -> str:
