@@ -222,6 +222,17 @@ def test_view_open_gives_a_file(repo: Repo, tree: MemoryTree) -> None:
         assert text.readline() == "#!/bin/sh\n"
 
 
+def test_file_stays_open_when_its_repository_is_closed(tmp_path: Path, tree: MemoryTree) -> None:
+    with Repo.create(tmp_path / "repo", RepoMode.ARCHIVE) as repo:
+        repo.commit(tree, "main")
+        view = repo.view("main")
+        file = view.open("/usr/big")
+    with file:
+        assert len(file.read()) == 3_000_000
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        view.entry("/usr/big")
+
+
 def test_view_open_closes_its_descriptor(repo: Repo, tree: MemoryTree) -> None:
     repo.commit(tree, "main")
     before = len(os.listdir("/proc/self/fd"))

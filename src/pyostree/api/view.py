@@ -83,6 +83,8 @@ Entry = DirectoryEntry | FileEntry | SymlinkEntry
 class CommitView:
     """The tree of one commit; nothing of it is read before it is asked for.
 
+    It reads through its repository, and is of no use once that is closed.
+
     Paths are absolute from the root of the commit; a leading slash may be missing, one at the end
     is ignored. ``.`` and ``..`` mean nothing in them.
 
