@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 from pyostree.fs.dir import Dir
+from pyostree.repo.checkout import checkout
+from pyostree.repo.checkout_options import CheckoutOptions
+from pyostree.repo.commit import commit
+from pyostree.repo.commit_request import CommitRequest
 from pyostree.repo.devino import DevinoCache, Inode, scan_hardlinks
 from pyostree.repo.modes import RepoMode
+from pyostree.repo.modifier import CommitModifier
 from pyostree.repo.repo import Repo
 
 
@@ -68,3 +73,31 @@ def test_other_files_are_passed_over(repo: Path) -> None:
     (repo / "objects/a0/readme").write_text("")
     (repo / "objects/readme").write_text("")
     assert len(_scan(repo)) == 5
+
+
+@pytest.mark.parametrize(
+    "mode", [RepoMode.BARE_USER, RepoMode.ARCHIVE, RepoMode.BARE_USER_ONLY], ids=lambda m: m.value
+)
+def test_a_checkout_notes_what_it_links_for_the_next_commit(tmp_path: Path, mode: RepoMode) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in "ab":
+        (tree / name).write_text(name)
+    (tree / "empty").write_text("")
+    with Repo.create(str(tmp_path / "repo"), mode) as repo, Dir.at(tmp_path) as here:
+        request = CommitRequest("main", (f"dir={tree}",), CommitModifier(), timestamp=1)
+        first = commit(repo, request).checksum
+        noted: DevinoCache = {}
+        options = CheckoutOptions(user_mode=True, use_cache=True, devino=noted)
+        checkout(repo, first, here, "out", options)
+        assert len(noted) == 2  # empty files are copied
+        for inode in noted:
+            assert inode in {
+                Inode(status.st_dev, status.st_ino)
+                for status in map(Path.stat, (tmp_path / "out").iterdir())
+            }
+        (tmp_path / "out/new").write_text("new")
+        trees = (f"dir={tmp_path / 'out'}",)
+        again = commit(repo, CommitRequest("main", trees, CommitModifier(), devino=noted))
+        expected = 0 if mode is RepoMode.BARE_USER_ONLY else 2  # which takes no file as it is
+        assert again.stats.devino_cache_hits == expected

@@ -137,7 +137,8 @@ class _Walk:
 
     def run(self, parent: Dir, root: DirEntry) -> None:
         batches = self._batches(parent, root)
-        if self._writer.mostly_links or may_fork():
+        # What a helper puts into a cache would be lost.
+        if self._options.devino is None and (self._writer.mostly_links or may_fork()):
             sharing = Sharing(self._write_batch, _pack_batch, self._write_packed)
             with SharedWork(sharing, lambda batch, _: self._finish_batch(batch)) as shared:
                 for batch in batches:

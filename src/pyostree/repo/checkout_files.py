@@ -19,6 +19,7 @@ from pyostree.fs.xattr import read_path_xattrs, set_fd_xattrs, set_path_xattrs
 from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
 from pyostree.repo.checksum_file import checksum_entry
+from pyostree.repo.devino import Inode
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.base import ObjectStore
@@ -145,7 +146,14 @@ class FileWriter:
                 return False
             err.add_note(_hardlinking(checksum, name))
             raise
+        self._record(store.objects, checksum)
         return True
+
+    def _record(self, place: Dir, checksum: Checksum) -> None:
+        """Put an object that was linked into the caller's cache."""
+        if self._options.devino is not None:
+            status = place.stat(loose_path(checksum, "file"))
+            self._options.devino[Inode(status.st_dev, status.st_ino)] = checksum
 
     def _link_over(
         self, source: Dir, directory: Dir, name: str, checksum: Checksum, refusal: OSError
@@ -205,6 +213,7 @@ class FileWriter:
                 return False
             err.add_note(f"Using new cached uncompressed hardlink of {checksum} to {name}")
             raise
+        self._record(place, checksum)
         return True
 
     # -- copies --------------------------------------------------------------------------

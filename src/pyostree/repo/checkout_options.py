@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pyostree.repo.checkout_labels import CheckoutLabels
+    from pyostree.repo.devino import DevinoCache
 
 
 class Overwrite(enum.Enum):
@@ -30,6 +31,7 @@ class CheckoutOptions(NamedTuple):
         limit_dir_modes: clear directory mode bits outside 0775.
         skip_list: paths to leave out, absolute from the root of what is checked out; those of
             directories may end in a slash.
+        devino: is told which inodes are which objects, for a commit of what becomes of them.
         labels: security labels in place of those that the commit has.
         use_cache: unpack files of an archive repository once and link them from then on.
     """
@@ -42,5 +44,6 @@ class CheckoutOptions(NamedTuple):
     passthrough_whiteouts: bool = False
     limit_dir_modes: bool = False
     skip_list: frozenset[str] = frozenset()
+    devino: DevinoCache | None = None
     labels: CheckoutLabels | None = None
     use_cache: bool = False

@@ -33,9 +33,9 @@ def read_layers(repo: Repo, request: CommitRequest, ledger: Ledger) -> MutableTr
         OstreeError: a layer cannot be read, or does not fit over those before.
         OSError: reading a source or writing an object failed.
     """
-    devino: DevinoCache = {}
+    devino: DevinoCache = dict(request.devino or {})
     if request.link_speedup or request.devino_canonical:
-        devino = scan_hardlinks(repo)
+        devino |= scan_hardlinks(repo)
     reader = LayerReader(repo, request, devino, ledger)
     tree = MutableTree()
     labels = request.modifier.labels

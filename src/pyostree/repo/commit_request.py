@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.errors import FormatError
 from pyostree.formats.commit import Metadata
@@ -12,6 +12,9 @@ from pyostree.formats.commit_message import CommitMessage
 from pyostree.repo.commit_metadata import MetadataArguments, Signer
 from pyostree.repo.memory_tree import MemoryTree
 from pyostree.repo.modifier import CommitModifier
+
+if TYPE_CHECKING:
+    from pyostree.repo.devino import DevinoCache
 
 _SOURCE_KINDS = ("dir", "ref", "tar")
 
@@ -61,6 +64,7 @@ class CommitRequest(NamedTuple):
         timestamp: seconds since 1970 UTC; None for what `clock` says when the tree is written.
         skip_if_unchanged: commit nothing when the tree equals the parent's.
         link_speedup: take hard links to objects for what they are.
+        devino: more inodes that are objects, such as a checkout has noted.
         devino_canonical: trust such links even where the modifier would change something.
         consume: delete what was read from directories.
         generate_sizes: list the sizes of objects in the commit; only archive repositories do.
@@ -90,6 +94,7 @@ class CommitRequest(NamedTuple):
     clock: Callable[[], int] = _now
     skip_if_unchanged: bool = False
     link_speedup: bool = False
+    devino: DevinoCache | None = None
     devino_canonical: bool = False
     consume: bool = False
     generate_sizes: bool = False
