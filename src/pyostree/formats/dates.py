@@ -6,24 +6,26 @@ before its time too.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import tzinfo
 
 from pyostree.errors import FormatError
+from pyostree.formats.date_calendar import DAY_S, civil_from_days, days_from_civil
 from pyostree.formats.date_grammar import NS, Parser, Stated, tokenize
+from pyostree.formats.date_zones import (
+    from_wall_clock,
+    is_daylight,
+    local_name,
+    local_offset,
+    take_zone_prefix,
+    zone_names,
+)
 
-_DAY_S = 86400
 _HOUR_S = 3600
 _DST_CHANGES_S = (1800, 3600, 7200)  # other changes of the clock are of the zone itself
-_SEARCH_STEPS = 6
 _MAX_TIME = 2**63
 _MAX_FIELD = 2**31 - 1  # fields are C ints
 _NOON = 12
-_DAYS_PER_ERA = 146097  # 400 years
-_YEARS_PER_ERA = 400
-_EPOCH_DAYS = 719468  # 0000-03-01 to 1970-01-01
 _FIRST_YEAR, _LAST_YEAR = 1, 9999  # what GDateTime can show
-_TZ_PREFIX = 'TZ="'
-_QUARTER_S = 90 * _DAY_S
 
 
 def parse_date(text: str, now: float) -> int:
@@ -44,17 +46,17 @@ def format_local(timestamp: int) -> str:
     A time that cannot be shown is ``invalid``.
     """
     signed = _signed(timestamp)
-    if not _FIRST_YEAR < _civil_from_days(signed // _DAY_S)[0] < _LAST_YEAR:
+    if not _FIRST_YEAR < civil_from_days(signed // DAY_S)[0] < _LAST_YEAR:
         return "invalid"
-    offset = _local_offset(signed, None)
-    days, second = divmod(signed + offset, _DAY_S)
-    year, month, day = _civil_from_days(days)
+    offset = local_offset(signed, None)
+    days, second = divmod(signed + offset, DAY_S)
+    year, month, day = civil_from_days(days)
     return f"{year:04}-{month:02}-{day:02}T{_clock_text(second)}{_zone_text(offset)}"
 
 
 def is_representable(timestamp: int) -> bool:
     """Tell whether `timestamp` lies in the years 1 to 9999."""
-    return _FIRST_YEAR <= _civil_from_days(_signed(timestamp) // _DAY_S)[0] <= _LAST_YEAR
+    return _FIRST_YEAR <= civil_from_days(_signed(timestamp) // DAY_S)[0] <= _LAST_YEAR
 
 
 def _signed(timestamp: int) -> int:
@@ -79,9 +81,9 @@ def _zone_text(offset: int) -> str:
 
 
 def _parse(text: str, now_ns: int) -> int:
-    text, zone = _take_zone_prefix(text.lstrip(" \t\n\v\f\r"))
+    text, zone = take_zone_prefix(text.lstrip(" \t\n\v\f\r"))
     now = now_ns // NS
-    stated = Parser(tokenize(text or "0", _zone_names(now, zone))).parse()
+    stated = Parser(tokenize(text or "0", zone_names(now, zone))).parse()
     if stated.timestamp_ns is not None:
         result = stated.timestamp_ns // NS
     else:
@@ -97,8 +99,8 @@ def _resolve(stated: Stated, now_ns: int, zone: tzinfo | None) -> int:
         raise FormatError("said twice")
     now = now_ns // NS
     # Also after TZ="..." the wall clock is read where we are: a quirk of the reference.
-    local_days, local_second = divmod(now + _local_offset(now, None), _DAY_S)
-    year, month, day = _civil_from_days(local_days)
+    local_days, local_second = divmod(now + local_offset(now, None), DAY_S)
+    year, month, day = civil_from_days(local_days)
     if stated.dates:
         given, month, day = stated.date
         year = year if given is None else given
@@ -111,14 +113,14 @@ def _resolve(stated: Stated, now_ns: int, zone: tzinfo | None) -> int:
     else:
         second = nanos = 0
     days = _checked_days(year, month, day)
-    place = _Place(stated, zone, None if is_absolute else _local_offset(now, zone))
-    place.to_utc(days * _DAY_S + second, check=True)
+    place = _Place(stated, zone, None if is_absolute else local_offset(now, zone))
+    place.to_utc(days * DAY_S + second, check=True)
     if stated.days and not stated.dates:
         days += _weekday_shift(days, stated)
     if stated.rel_year or stated.rel_month or stated.rel_day:
-        year, month, day = _civil_from_days(days)
+        year, month, day = civil_from_days(days)
         days = _shifted_days(year + stated.rel_year, month + stated.rel_month, day, stated.rel_day)
-    start = place.to_utc(days * _DAY_S + second, check=False)
+    start = place.to_utc(days * DAY_S + second, check=False)
     return (start * NS + nanos + stated.rel_ns) // NS
 
 
@@ -139,25 +141,25 @@ class _Place:
                 return civil - self._explicit
             # A quirk of the reference: the local clock is asked, and then set to the zone.
             kept = self._as_at(civil, self._offset)
-            return kept + _local_offset(kept, self._zone) - self._explicit
+            return kept + local_offset(kept, self._zone) - self._explicit
         if self._name is not None:
             return self._named(civil, check=check)
         if self._offset is not None:
             return self._as_at(civil, self._offset)
         found = self._search(civil)
-        if check and found + _local_offset(found, self._zone) != civil:
+        if check and found + local_offset(found, self._zone) != civil:
             raise FormatError("skipped by daylight saving")
         return found
 
     def _search(self, civil: int) -> int:
-        found = _from_wall_clock(civil, self._zone, self._guess)
+        found = from_wall_clock(civil, self._zone, self._guess)
         self._guess = civil - found
         return found
 
     def _as_at(self, civil: int, offset: int) -> int:
         """Return the time of `civil`, with or without daylight saving as where `offset` holds."""
         found = self._search(civil)
-        change = abs(_local_offset(found, self._zone) - offset)
+        change = abs(local_offset(found, self._zone) - offset)
         return civil - offset if change in _DST_CHANGES_S else found
 
     def _named(self, civil: int, *, check: bool) -> int:
@@ -167,13 +169,13 @@ class _Place:
         first = self._search(civil)
         for found in (first, first - _HOUR_S, first + _HOUR_S):
             if wants_daylight:
-                is_wanted = _is_daylight(found, self._zone)
+                is_wanted = is_daylight(found, self._zone)
                 is_wanted = (
-                    is_wanted and _local_name(found, self._zone).upper() + " DST" != self._name
+                    is_wanted and local_name(found, self._zone).upper() + " DST" != self._name
                 )
             else:
-                is_wanted = _local_name(found, self._zone).upper() == self._name
-            if is_wanted and found + _local_offset(found, self._zone) == civil:
+                is_wanted = local_name(found, self._zone).upper() == self._name
+            if is_wanted and found + local_offset(found, self._zone) == civil:
                 self._offset = civil - found
                 return found
         raise FormatError("the zone is not in force then")
@@ -205,134 +207,13 @@ def _shifted_days(year: int, month: int, day: int, more: int) -> int:
     if max(abs(year), abs(month), abs(day + more)) > _MAX_FIELD:
         raise FormatError("out of range")
     years, month0 = divmod(month - 1, 12)
-    return _days_from_civil(year + years, month0 + 1, 1) + day - 1 + more
+    return days_from_civil(year + years, month0 + 1, 1) + day - 1 + more
 
 
 def _checked_days(year: int, month: int, day: int) -> int:
     if not (0 <= year <= _MAX_FIELD and 1 <= month <= 12 and 1 <= day <= 31):  # noqa: PLR2004
         raise FormatError("no such date")
-    days = _days_from_civil(year, month, day)
-    if _civil_from_days(days) != (year, month, day):
+    days = days_from_civil(year, month, day)
+    if civil_from_days(days) != (year, month, day):
         raise FormatError("no such date")
     return days
-
-
-# -- calendar ----------------------------------------------------------------------------
-
-
-def _days_from_civil(year: int, month: int, day: int) -> int:
-    """Return days since 1970-01-01; years begin in March so that leap days come last."""
-    year -= month <= 2  # noqa: PLR2004
-    era, year_of_era = divmod(year, _YEARS_PER_ERA)
-    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
-    return era * _DAYS_PER_ERA + day_of_era - _EPOCH_DAYS
-
-
-def _civil_from_days(days: int) -> tuple[int, int, int]:
-    era, day_of_era = divmod(days + _EPOCH_DAYS, _DAYS_PER_ERA)
-    year_of_era = (
-        day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096
-    ) // 365
-    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
-    month_from_march = (5 * day_of_year + 2) // 153
-    day = day_of_year - (153 * month_from_march + 2) // 5 + 1
-    month = month_from_march + 3 if month_from_march < 10 else month_from_march - 9  # noqa: PLR2004
-    return era * _YEARS_PER_ERA + year_of_era + (month <= 2), month, day  # noqa: PLR2004
-
-
-# -- zones -------------------------------------------------------------------------------
-
-
-def _datetime(seconds: int) -> datetime:
-    """Return a naive `datetime`, moved by whole eras into the years it can hold."""
-    days, second = divmod(seconds, _DAY_S)
-    era = (days + _EPOCH_DAYS) // _DAYS_PER_ERA
-    days -= (era - min(max(era, 1), 23)) * _DAYS_PER_ERA
-    return datetime(1970, 1, 1) + timedelta(days=days, seconds=second)
-
-
-def _local_offset(timestamp: int, zone: tzinfo | None) -> int:
-    """Return seconds east of Greenwich in force at `timestamp`."""
-    moment = _datetime(timestamp).replace(tzinfo=UTC).astimezone(zone)
-    return _seconds(moment.utcoffset())
-
-
-def _local_name(timestamp: int, zone: tzinfo | None) -> str:
-    moment = _datetime(timestamp).replace(tzinfo=UTC).astimezone(zone)
-    return moment.tzname() or ""
-
-
-def _is_daylight(timestamp: int, zone: tzinfo | None) -> bool:
-    here = _local_offset(timestamp, zone)
-    probes = (timestamp + quarter * _QUARTER_S for quarter in (-2, -1, 1, 2))
-    return any(_local_offset(probe, zone) < here for probe in probes)
-
-
-def _from_wall_clock(civil: int, zone: tzinfo | None, guess: int) -> int:
-    """Return when the wall clock shows `civil`.
-
-    Of an hour that comes twice the one nearer to the offset `guess` is found, as with the C
-    library. For an hour that is skipped the result shows another time.
-    """
-    found = civil - guess
-    for _ in range(_SEARCH_STEPS):
-        found, previous = civil - _local_offset(found, zone), found
-        if found == previous:
-            break
-    return found
-
-
-def _seconds(offset: timedelta | None) -> int:
-    return 0 if offset is None else offset.days * _DAY_S + offset.seconds
-
-
-def _zone_names(now: int, zone: tzinfo | None) -> tuple[str, ...]:
-    """Return the names of the zone this year: standard and daylight saving time."""
-    names = [_local_name(now, None)]
-    here = _local_offset(now, zone)
-    for probe in range(now + _QUARTER_S, now + 4 * _QUARTER_S, _QUARTER_S):
-        if _local_offset(probe, zone) != here:
-            names.append(_local_name(probe, zone))
-            break
-    return tuple(name.upper() for name in names)
-
-
-def _take_zone_prefix(text: str) -> tuple[str, tzinfo | None]:
-    """Split ``TZ="ZONE" REST``; a zone nobody knows is UTC, as in the C library."""
-    if not text.startswith(_TZ_PREFIX):
-        return text, None
-    name = []
-    position = len(_TZ_PREFIX)
-    while position < len(text) and text[position] != '"':
-        if text[position] == "\\":
-            position += 1
-            if text[position : position + 1] not in ("\\", '"'):
-                raise FormatError("bad escape in TZ")
-        name.append(text[position])
-        position += 1
-    if position >= len(text):
-        raise FormatError("TZ is not closed")
-    rest = text[position + 1 :].lstrip(" \t\n\v\f\r")
-    return rest, _load_zone("".join(name).removeprefix(":"))
-
-
-def _load_zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return _posix_zone(name)
-
-
-def _posix_zone(name: str) -> tzinfo:
-    """Return the fixed zone of ``NAME[+-]H[:MM]``, counted to the west; anything else is UTC."""
-    letters = name.rstrip("0123456789:+-")
-    sign, _, digits = name[len(letters) :].rpartition("-")
-    hours, _, minutes = digits.lstrip("+").partition(":")
-    if len(letters) < 3 or not hours.isdecimal() or int(hours) >= 24:  # noqa: PLR2004
-        return UTC
-    west = timedelta(hours=int(hours), minutes=int(minutes) if minutes.isdecimal() else 0)
-    is_east = len(name) > len(letters) and name[len(letters)] == "-" and not sign
-    return timezone(west if is_east else -west, letters)
