@@ -263,9 +263,17 @@ def test_commit_contradictions_in_the_order_of_the_reference(
 
 def test_commit_epoch_1_labels_default_etc_as_etc(places: Path, tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "repo")
-    options = (f"--tree=dir={places / 'tree'}", f"--selinux-policy={places / 'policy'}")
+    beside = tmp_path / "tree/usr/etcetera/usr/etc"
+    beside.mkdir(parents=True)
+    options = (
+        f"--tree=dir={places / 'tree'}",
+        f"--tree=dir={tmp_path / 'tree'}",
+        f"--selinux-policy={places / 'policy'}",
+    )
     commit(repo, "-b", "x", "--selinux-labeling-epoch=1", *options)
     found = labels_in(repo)
+    assert "usr_t" in found["/usr/etcetera"]
+    assert "usr_t" in found["/usr/etcetera/usr/etc"]
     assert "shadow_t" in found["/usr/etc/shadow"]
     assert "etc_t" in found["/usr/etc"]
     assert "bin_t" in found["/usr/bin/sh"]

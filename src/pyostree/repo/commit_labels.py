@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pyostree.errors import ConflictError, FormatError
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
 
 _LABEL = b"security.selinux"
 _LAST_EPOCH = 1
-# What a device later merges into /etc is labelled as if it were there.
-_DEFAULT_ETC = re.compile(r"/usr(?=/etc(/|$))")
 
 
 class CommitLabels:
@@ -116,8 +113,8 @@ class CommitLabels:
         """
         if self._policy is None:
             return xattrs
-        if self._epoch == 1:
-            path = _DEFAULT_ETC.sub("", path, count=1) if path.startswith("/usr/etc") else path
+        if self._epoch == 1 and (path == "/usr/etc" or path.startswith("/usr/etc/")):
+            path = path.removeprefix("/usr")  # a device merges it into /etc, where it is looked up
         label = self._policy.label(path, mode)
         if label is None:
             return xattrs
