@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pyostree.repo.commit import CommitResult
     from pyostree.repo.commit_labels import CommitLabels
     from pyostree.repo.commit_request import TreeSource
+    from pyostree.repo.devino import DevinoCache
     from pyostree.repo.diff import Diff, DiffOptions
     from pyostree.repo.fsck import FsckOptions
     from pyostree.repo.memory_tree import Content, MemoryTree
@@ -75,6 +76,7 @@ __all__ = [
     "Content",
     "CorruptObjectError",
     "DeploymentError",
+    "DevinoCache",
     "Diff",
     "DiffOptions",
     "DirectoryEntry",
@@ -138,6 +140,7 @@ _HOMES = {
     "Content": "repo.memory_tree",
     "CorruptObjectError": "errors",
     "DeploymentError": "errors",
+    "DevinoCache": "repo.devino",
     "Diff": "repo.diff",
     "DiffOptions": "repo.diff",
     "DirectoryEntry": "api.view",

@@ -25,6 +25,7 @@ from pyostree import (
     CommitModifier,
     CommitOptions,
     ConflictError,
+    DevinoCache,
     DiffOptions,
     DirectoryEntry,
     FileEntry,
@@ -331,6 +332,18 @@ def test_checkout_whole_part_and_into_what_is_there(
     assert (tmp_path / "part/etc/config").exists()
     with pytest.raises(PathNotFoundError):
         repo.checkout("main", "other", user, subpath="/nothing")
+
+
+def test_commit_of_a_checkout_reads_only_what_changed(tmp_path: Path) -> None:
+    noted: DevinoCache = {}
+    out = tmp_path / "out"
+    with Repo.create(tmp_path / "repo", RepoMode.BARE_USER) as repo:
+        repo.commit(many_files(40), "main")
+        repo.checkout("main", out, CheckoutOptions(user_mode=True, devino=noted))
+        (out / "d1/new").write_text("new")
+        made = repo.commit(out, "main", CommitOptions(devino=noted))
+        assert made.stats.devino_cache_hits == 40
+        assert repo.diff("main^", "main").added == ["/d1/new"]
 
 
 def test_checkout_reports_totals_before_the_first_file(repo: Repo, tmp_path: Path) -> None:

@@ -22,7 +22,15 @@ def test_all_is_sorted_and_without_repeats() -> None:
     assert dir(pyostree) == sorted(pyostree.__all__)
 
 
-_ALIASES = {"Content", "Entry", "Layer", "MetadataValue", "ProgressCallback", "Xattrs"}
+_ALIASES = {
+    "Content",
+    "DevinoCache",
+    "Entry",
+    "Layer",
+    "MetadataValue",
+    "ProgressCallback",
+    "Xattrs",
+}
 
 
 @pytest.mark.parametrize("name", [name for name in pyostree.__all__ if name != "__version__"])

@@ -10,6 +10,7 @@ from pyostree.formats.commit import Commit, Metadata
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum
 from pyostree.repo.commit import CommitRequest, TreeSource, commit
+from pyostree.repo.devino import DevinoCache
 from pyostree.repo.memory_tree import MemoryTree
 from pyostree.repo.modifier import CommitModifier
 from pyostree.repo.repo import Repo
@@ -34,6 +35,7 @@ class CommitOptions(NamedTuple):
         skip_if_unchanged: commit nothing when the tree equals the parent's.
         consume: delete what was read from directories.
         link_speedup: take hard links to objects of the repository for these objects.
+        devino: hard links to objects that a checkout has noted, likewise.
         devino_canonical: also where the modifier would change something.
         generate_sizes: list the sizes of objects in the commit; only archive repositories do.
         tar_autocreate_parents: make the directories that members of archives need, and a root.
@@ -51,6 +53,7 @@ class CommitOptions(NamedTuple):
     skip_if_unchanged: bool = False
     consume: bool = False
     link_speedup: bool = False
+    devino: DevinoCache | None = None
     devino_canonical: bool = False
     generate_sizes: bool = False
     tar_autocreate_parents: bool = False
