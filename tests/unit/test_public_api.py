@@ -13,6 +13,7 @@ import pytest
 
 import pyostree
 from pyostree import errors
+from pyostree.repo.commit_request import CommitRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +63,14 @@ def test_types_of_the_public_names_are_checked_strictly(tmp_path: Path) -> None:
     text = (ROOT / "pyproject.toml").read_text()
     assert '"examples"' in text
     assert "strict = true" in text
+
+
+def test_programs_can_commit_in_every_way_that_the_command_can() -> None:
+    parameters = set(inspect.signature(pyostree.Repo.commit).parameters)
+    for_the_command = {"arguments", "clock", "compose"}  # text, parsed when its turn comes
+    renamed = {"trees", "detached", "orphan", "signers"}
+    reachable = parameters | set(pyostree.CommitOptions._fields) | for_the_command | renamed
+    assert set(CommitRequest._fields) <= reachable
 
 
 @pytest.mark.parametrize(
