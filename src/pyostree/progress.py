@@ -18,11 +18,25 @@ transaction, it just calls nothing.
 from __future__ import annotations
 
 import enum
+import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from pyostree.errors import CancelledError
+from pyostree.watch import UNWATCHED, Watch
+
+__all__ = [
+    "UNWATCHED",
+    "Cancel",
+    "Phase",
+    "Progress",
+    "ProgressCallback",
+    "ProgressWatch",
+    "Watch",
+    "estimate_seconds_left",
+    "watch_with",
+]
 
 # Ten a second look fluent on a terminal, and cost nothing.
 _INTERVAL_S = 0.1
@@ -134,42 +148,6 @@ class Cancel:
             raise CancelledError("Operation was cancelled")
 
 
-class Watch:
-    """What a long operation tells how far it is; this one does not listen, and lets it run.
-
-    `check` and `advance` may be called from any thread, the rest by the one that runs the
-    operation. `check` and `advance` raise `CancelledError`; what the caller's function raises
-    passes through and ends the operation, too.
-    """
-
-    __slots__ = ()
-
-    @property
-    def is_listening(self) -> bool:
-        """Whether totals are worth some extra work, such as counting files in advance."""
-        return False
-
-    def begin(
-        self, phase: Phase, total: int | None = None, *, bytes_total: int | None = None
-    ) -> None:
-        """Begin a phase, which ends the one before; reports at once."""
-
-    def expect(self, count: int, size: int = 0) -> None:
-        """Add to the totals of the phase, where they turn out bit by bit."""
-
-    def advance(self, count: int = 1, size: int = 0) -> None:
-        """Count what is done, `size` in bytes; stop here if cancelled."""
-
-    def check(self) -> None:
-        """Stop here if cancelled."""
-
-    def finish(self) -> None:
-        """End the last phase; reports at once. Not to be called when an error ends it."""
-
-
-UNWATCHED = Watch()
-
-
 def watch_with(progress: ProgressCallback | None = None, cancel: Cancel | None = None) -> Watch:
     """Return the `Watch` for a caller's function and token."""
     if progress is None and cancel is None:
@@ -205,8 +183,6 @@ class ProgressWatch(Watch):
         *,
         interval_s: float = _INTERVAL_S,
     ) -> None:
-        import threading  # here, because every command loads this module
-
         self._callback = callback
         self._cancel = cancel
         self._interval_s = interval_s

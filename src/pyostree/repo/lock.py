@@ -21,8 +21,8 @@ from typing import NoReturn
 
 from pyostree.fs.dir import Dir
 from pyostree.fs.lock import DirectoryLock, LockFile
-from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.config import WAIT_FOREVER
+from pyostree.watch import UNWATCHED, Watch
 
 _LOCK_NAME = ".lock"
 _RETRY_S = 0.02

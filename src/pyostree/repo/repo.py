@@ -21,13 +21,13 @@ from pyostree.formats.objects import (
 )
 from pyostree.formats.refspec import Refspec, check_collection_id
 from pyostree.fs.dir import Dir
-from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.config import CONFIG_NAME, NO_LOCKING, interpret_config, parse_config
 from pyostree.repo.lock import RepoLock
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.refs import Refs, not_found
 from pyostree.repo.revisions import resolve_rev
 from pyostree.repo.staging import CACHE_NAME
+from pyostree.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
     from pyostree.formats.commit import Commit, Metadata
