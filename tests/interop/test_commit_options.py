@@ -576,3 +576,27 @@ def test_commit_disable_xattrs_same_checksum(tmp_path: Path, mode: str) -> None:
     results = [command(*words, tree) for command in (ours, reference)]
     assert results[0] == results[1]
     check_both(repo)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--tree=ref=old/base",
+        "--tree=dir=overlay --tree=ref=old/base",
+        "--tree=ref=old/base --owner-uid=3",
+        "--tree=ref=old/base --generate-sizes",
+        "--base=old/base --tree=dir=overlay",
+    ],
+)
+@pytest.mark.parametrize("setting", ["", "disable-xattrs=true", "collection-id=org.example.A"])
+def test_commit_of_trees_in_a_parent_repository_same_outcome(
+    archive_place: Path, words: str, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (archive_place / "repo").rename(archive_place.parent / "parent")
+    repo = make_repo(archive_place / "repo", parent=str(archive_place.parent / "parent"))
+    with (repo / "config").open("a") as config:
+        config.write(f"{setting}\n")
+    words = f"--table-output {words}"
+    mine, theirs, _ = compare(archive_place, [*BRANCH, *TIME, *words.split()], monkeypatch)
+    assert mine == theirs
+    assert mine.status == 0

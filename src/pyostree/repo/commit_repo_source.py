@@ -51,6 +51,7 @@ class RepoSource:
         self._modifier = modifier
         self._ledger = ledger
         self._is_verbatim = is_verbatim
+        self._skip_xattrs = modifier.skip_xattrs or repo.config.disable_xattrs
 
     def read(self, root: RootChecksums, tree: MutableTree) -> None:
         """Overlay `tree` with the tree `root`.
@@ -104,7 +105,7 @@ class RepoSource:
         wanted = self._modifier.apply(path, Ownership(meta.uid, meta.gid, meta.mode))
         if wanted is None:
             return None
-        xattrs = () if self._modifier.skip_xattrs else meta.xattrs
+        xattrs = () if self._skip_xattrs else meta.xattrs
         xattrs = self._modifier.labels.relabel(path, wanted.mode, xattrs)
         return self._ledger.put_dirmeta(Dirmeta(*wanted, xattrs))
 
@@ -121,13 +122,14 @@ class RepoSource:
 
     def _take(self, node: MutableTree, lead: str, name: str, checksum: Checksum) -> _Taken | None:
         store = self._repo.store
-        if self._is_verbatim and store.has_own_content(checksum):
+        may_stay = self._is_verbatim and not self._skip_xattrs
+        if may_stay and store.has_own_content(checksum):
             return _Taken(node, name, checksum, 0, False)
         header, size = store.read_header(checksum)
         wanted = self._modifier.apply(lead + name, Ownership(header.uid, header.gid, header.mode))
         if wanted is None:
             return None
-        xattrs = () if self._modifier.skip_xattrs else header.xattrs
+        xattrs = () if self._skip_xattrs else header.xattrs
         xattrs = self._modifier.labels.relabel(lead + name, wanted.mode, xattrs)
         changed = FileHeader(*wanted, header.target, xattrs)
         if changed == header and store.has_own_content(checksum):
