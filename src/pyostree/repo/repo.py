@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from pyostree.errors import (
-    OstreeError,
     TransactionError,
     doing,
 )
 from pyostree.formats.keyfile import KeyFile
 from pyostree.formats.objects import (
     Checksum,
-    ObjectName,
-    ObjectType,
 )
 from pyostree.formats.refspec import Refspec, check_collection_id
 from pyostree.fs.dir import Dir
@@ -25,14 +21,12 @@ from pyostree.repo.config import CONFIG_NAME, NO_LOCKING, interpret_config, pars
 from pyostree.repo.lock import RepoLock
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.refs import Refs, not_found
+from pyostree.repo.repo_objects import RepoObjects
 from pyostree.repo.revisions import resolve_rev
 from pyostree.repo.staging import CACHE_NAME
 from pyostree.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
-    from pyostree.formats.commit import Commit, Metadata
-    from pyostree.formats.dirmeta import Dirmeta
-    from pyostree.formats.dirtree import Dirtree
     from pyostree.repo.store.base import ObjectStore
     from pyostree.repo.store.records import StoreSettings
     from pyostree.repo.transaction import Transaction
@@ -43,7 +37,7 @@ _MAX_CONFIG_BYTES = 16 << 20
 _MAX_PARENTS = 16
 
 
-class Repo:
+class Repo(RepoObjects):
     """An open repository; a context manager.
 
     Attributes:
@@ -321,100 +315,6 @@ class Repo:
         if found is None and self.parent is not None:
             return self.parent.resolve_ref(refspec, fallback=fallback)
         return found
-
-    # -- objects -------------------------------------------------------------------------
-
-    def load_commit(self, checksum: Checksum) -> Commit:
-        """Return a decoded commit object.
-
-        Raises:
-            ObjectNotFoundError: it is not in the repository.
-            FormatError: it is damaged.
-        """
-        from pyostree.formats.commit import decode_commit
-
-        return self._load(ObjectName(checksum, ObjectType.COMMIT), decode_commit)
-
-    def load_dirtree(self, checksum: Checksum) -> Dirtree:
-        """Return a decoded dirtree object (errors as `load_commit`)."""
-        from pyostree.formats.dirtree import decode_dirtree
-
-        return self._load(ObjectName(checksum, ObjectType.DIRTREE), decode_dirtree)
-
-    def load_dirmeta(self, checksum: Checksum) -> Dirmeta:
-        """Return a decoded dirmeta object (errors as `load_commit`)."""
-        from pyostree.formats.dirmeta import decode_dirmeta
-
-        return self._load(ObjectName(checksum, ObjectType.DIRMETA), decode_dirmeta)
-
-    def _load(self, name: ObjectName, decode: Callable[[bytes], T]) -> T:
-        data = self.store.read_metadata(name)
-        try:
-            return decode(data)
-        except OstreeError as err:
-            err.add_note(str(name))  # the decoder does not know what it reads
-            raise
-
-    def write_metadata(
-        self, kind: ObjectType, data: bytes, *, expected: Checksum | None = None
-    ) -> Checksum:
-        """Store a metadata object and count it (see `ObjectStore.write_metadata`)."""
-        written = self.store.write_metadata(kind, data, expected=expected)
-        if self._transaction is not None:
-            self._transaction.stats.count_metadata(is_new=written.is_new)
-        return written.checksum
-
-    def read_detached_metadata(self, checksum: Checksum) -> Metadata | None:
-        """Return the detached metadata of a commit, or None when there is none."""
-        from pyostree.formats.commit import decode_metadata
-
-        data = self.store.read_detached(checksum)
-        return None if data is None else decode_metadata(data)
-
-    def write_detached_metadata(self, checksum: Checksum, metadata: Metadata | None) -> None:
-        """Set the detached metadata of a commit; None leaves an empty file."""
-        from pyostree.formats.commit import encode_metadata
-
-        data = b"" if metadata is None else encode_metadata(metadata)
-        self.store.write_detached(checksum, data)
-
-    # -- partial commits -----------------------------------------------------------------
-
-    def is_partial(self, checksum: Checksum) -> bool:
-        """Tell whether objects of the commit may be missing."""
-        if self.dir.exists(_partial_path(checksum)):
-            return True
-        if self.parent is None or self.store.has_own(ObjectName(checksum, ObjectType.COMMIT)):
-            return False
-        return self.parent.is_partial(checksum)
-
-    def partial_reason(self, checksum: Checksum) -> bytes:
-        """Return the content of the marker: ``b"f"`` when a check found objects missing."""
-        try:
-            return self.dir.read_file(_partial_path(checksum), max_bytes=_MAX_CONFIG_BYTES)
-        except FileNotFoundError:
-            return b""
-
-    def mark_partial(self, checksum: Checksum, reason: bytes = b"") -> None:
-        """Note that objects of the commit may be missing; an existing mark stays as it is."""
-        self.dir.make_dir("state", 0o775, exist_ok=True)
-        if not reason:
-            self.dir.create_file(_partial_path(checksum))
-            return
-        from pyostree.fs.tempfile import TempFile
-
-        with TempFile(self.tmp) as tmp:  # a crash must not leave the mark without its reason
-            tmp.write(reason)
-            tmp.set_mode(0o644)
-            tmp.link(self.dir, _partial_path(checksum))
-
-    def clear_partial(self, checksum: Checksum) -> None:
-        """Note that all objects of the commit are there."""
-        self.dir.remove(_partial_path(checksum), missing_ok=True)
-
-
-def _partial_path(checksum: Checksum) -> str:
-    return f"state/{checksum}.commitpartial"
 
 
 def _read_boot_id() -> str:
