@@ -16,7 +16,8 @@ from pyostree.formats.commit import (
     decode_commit,
     encode_commit,
 )
-from pyostree.formats.dirtree import Dirtree, decode_dirtree, encode_dirtree
+from pyostree.formats.dirtree import Dirtree, _check_entries, decode_dirtree, encode_dirtree
+from pyostree.formats.dirtree_check import is_plainly_valid
 from pyostree.formats.gvariant import Variant, decode
 from pyostree.formats.links import (
     CommitLinks,
@@ -101,6 +102,56 @@ def check_tree(data: bytes) -> None:
     except OstreeError:
         return  # a name is bad, which a walk does not look at
     assert links == links_of(tree)
+
+
+SHORT_TREES = st.builds(
+    Dirtree,
+    st.lists(st.tuples(NAMES.map(lambda n: n[:60]), CHECKSUMS), max_size=9).map(tuple),
+    st.lists(st.tuples(NAMES.map(lambda n: n[:60]), CHECKSUMS, CHECKSUMS), max_size=9).map(tuple),
+)
+
+
+@given(SHORT_TREES)
+def test_plainly_valid_are_trees_of_short_and_distinct_names(tree: Dirtree) -> None:
+    names = [entry[0] for entry in (*tree.files, *tree.dirs)]
+    assert is_plainly_valid(encode_dirtree(tree)) == (len(set(names)) == len(names))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 6, 7, 250, 255, 256, 257, 1500, 1600, 1700])
+@pytest.mark.parametrize("kind", ["files", "dirs", "both"])
+def test_plainly_valid_whatever_the_width_of_offsets(count: int, kind: str) -> None:
+    one = Checksum(bytes(32))
+    files = tuple((f"f{n}", one) for n in range(count)) if kind != "dirs" else ()
+    dirs = tuple((f"d{n}", one, one) for n in range(count)) if kind != "files" else ()
+    assert is_plainly_valid(encode_dirtree(Dirtree(files, dirs)))
+
+
+@given(SHORT_TREES, st.data())
+def test_plainly_valid_bytes_pass_the_general_check(tree: Dirtree, choices: st.DataObject) -> None:
+    data = bytearray(encode_dirtree(tree))
+    for _ in range(choices.draw(st.integers(0, 2))):
+        data[choices.draw(st.integers(0, len(data) - 1))] = choices.draw(st.integers(0, 255))
+    check_plain(bytes(data))
+
+
+@given(st.binary(max_size=400))
+@example(b"")
+@example(b"\0")
+@example(b"\0\0")
+def test_plainly_valid_any_bytes_pass_the_general_check(data: bytes) -> None:
+    check_plain(data)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/"])
+def test_plainly_valid_refuses_bad_names(name: str) -> None:
+    one = Checksum(bytes(32))
+    for tree in (Dirtree(((name, one), ("z", one))), Dirtree((), ((name, one, one),))):
+        assert not is_plainly_valid(encode_dirtree(tree))
+
+
+def check_plain(data: bytes) -> None:
+    if is_plainly_valid(data):
+        _check_entries(data)
 
 
 @given(COMMITS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pyostree.errors import FormatError
+from pyostree.formats.dirtree_check import is_plainly_valid
 from pyostree.formats.framing import (
     NARROW_BYTES,
     decode_text,
@@ -148,6 +149,11 @@ def check_dirtree(data: bytes) -> None:
         FormatError: broken framing, not in normal form, or a name that stands in it twice.
         InvalidNameError: a bad file name, or a checksum that has not 32 bytes.
     """
+    if not is_plainly_valid(data):
+        _check_entries(data)
+
+
+def _check_entries(data: bytes) -> None:
     tree = decode_dirtree(data)
     names = [entry[0] for entry in tree.files] + [entry[0] for entry in tree.dirs]
     if len(set(names)) != len(names):
