@@ -356,10 +356,7 @@ def test_checkout_from_stdin_same_outcome(places: Places, pairs: str) -> None:
         )
         tree = listing(place / out, place / "repo") if (place / out).exists() else None
         found.append((result.status, tree))
-    if pairs != "main":  # the reference takes a revision without a path for the end
-        assert found[0] == found[1]
-    else:
-        assert found[0] == (1, None)
+    assert found[0] == found[1]
 
 
 def test_checkout_to_the_working_directory_and_to_absolute_paths(

@@ -9,7 +9,6 @@ from typing import NamedTuple, NoReturn
 
 from pyostree.errors import (
     ConflictError,
-    FormatError,
     PathNotFoundError,
     UnsupportedError,
     doing,
@@ -113,20 +112,19 @@ def checkout_many(
             _checkout(repo, prepared, commit, destination, subpath)
 
 
-def _read_pairs(list_path: str | None) -> Iterator[tuple[str, str]]:
+def _read_pairs(list_path: str | None) -> Iterator[tuple[str, str | None]]:
+    # A revision without a path at the end of the list is wanted whole.
     if list_path is None:
         with InputFile.duplicate(_STDIN_FD) as file:
             data = file.read_rest()
     else:
         data = _read_list(list_path)
-    fields = iter(data.decode("utf-8", "surrogateescape").split("\0"))
+    text = data.decode("utf-8", "surrogateescape").removesuffix("\0")
+    fields = iter(text.split("\0"))
     for rev in fields:
         if not rev:
             return
-        subpath = next(fields, "")
-        if not subpath:
-            raise FormatError(f"No path follows the revision {rev}")
-        yield rev, subpath
+        yield rev, next(fields, None)
 
 
 def _read_list(path: str) -> bytes:
