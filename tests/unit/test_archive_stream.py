@@ -10,7 +10,7 @@ import pytest
 
 from pyostree.errors import OstreeError
 from pyostree.formats.archive_member import ArchiveError
-from pyostree.repo.archive_stream import ArchiveSource, read_trailer
+from pyostree.repo.archive_stream import ArchiveSource
 from tar_lab import COMPRESSORS
 
 DATA = os.urandom(400_000) + bytes(2 << 20)
@@ -61,10 +61,11 @@ def test_stream_of_truncated_data_is_an_error_after_what_there_was(
     name: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "f", COMPRESSED[name][: len(COMPRESSED[name]) - 9])
-    with ArchiveSource(str(path)).stream() as stream:
+    source = ArchiveSource(str(path))
+    with source.stream() as stream:
         assert stream.take(1000) == DATA[:1000]
         with pytest.raises(ArchiveError, match="truncated"):
-            read_trailer(stream)
+            source.read_trailer(stream)
 
 
 @pytest.mark.parametrize("name", sorted(set(COMPRESSED) - {"lzma"}))  # which has no check sum
@@ -89,8 +90,10 @@ def test_stream_of_a_pipe_nobody_writes_to_can_be_left(tmp_path: Path) -> None:
     keeps_open = os.open(path, os.O_RDWR)
     os.write(keeps_open, b"x" * 600)
     before = threading.active_count()
-    with ArchiveSource(str(path)).stream():
-        pass
+    source = ArchiveSource(str(path))
+    with source.stream() as stream:
+        assert stream.take(600) == b"x" * 600  # although more may come
+        source.read_trailer(stream)
     assert threading.active_count() == before
     os.close(keeps_open)
 

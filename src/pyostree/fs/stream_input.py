@@ -67,21 +67,24 @@ class StreamInput:
         os.eventfd_write(self._wake_fd, 1)
 
     def read(self, size: int) -> bytes:
-        """Return `size` bytes, fewer only at the end of the file; none after `stop`."""
-        data = self._read_some(size)
+        """Return up to `size` bytes, as many as there are now; none at the end, or after `stop`.
+
+        Waits only for the first of them: who writes into a pipe may wait for an answer itself.
+        """
+        data = self._read_some(size, None)
         if not data or len(data) == size:
             return data
         parts = [data]
         left = size - len(data)
-        while left and (more := self._read_some(left)):
+        while left and (more := self._read_some(left, 0)):
             parts.append(more)
             left -= len(more)
         return b"".join(parts)
 
-    def _read_some(self, size: int) -> bytes:
+    def _read_some(self, size: int, timeout: int | None) -> bytes:
         while True:
-            ready = dict(self._poll.poll())
-            if self._wake_fd in ready:
+            ready = dict(self._poll.poll(timeout))
+            if self._wake_fd in ready or not ready:
                 return b""
             try:
                 return os.read(self._fd, size)

@@ -53,11 +53,13 @@ class ArchiveSource:
 
     Attributes:
         call: what the reference calls the opening, in messages.
+        is_compressed: known once something was read.
     """
 
-    __slots__ = ("_file", "_name", "call")
+    __slots__ = ("_file", "_name", "call", "is_compressed")
 
     def __init__(self, path: str) -> None:
+        self.is_compressed = False
         if path == STDIN:
             self.call, self._name = "archive_read_open_fd", "fd 0"
         else:
@@ -75,12 +77,32 @@ class ArchiveSource:
     def stream(self) -> Iterator[ByteStream]:
         """Give the decompressed bytes; on leaving, the source is closed."""
         with self._file:
-            ahead = _ReadAhead(lambda: _decompressed(self._chunks()))
+            ahead = _ReadAhead(self._plain_chunks)
             try:
                 yield ByteStream(ahead.chunks())
             finally:
                 self._file.stop()
                 ahead.close()
+
+    def read_trailer(self, stream: ByteStream) -> None:
+        """Read what follows an archive if it is compressed: damage may show only at the end.
+
+        Raises:
+            ArchiveError: the compressed data is damaged or truncated.
+        """
+        if self.is_compressed:
+            stream.skip(_MAX_TRAILER_BYTES)
+
+    def _plain_chunks(self) -> Iterator[bytes]:
+        chunks = self._chunks()
+        for _ in range(_MAX_LAYERS):
+            stream = ByteStream(chunks)
+            compression = find_compression(stream.peek(SNIFF_BYTES))
+            if compression is None:
+                return stream.rest()
+            self.is_compressed = True
+            chunks = _decompress(stream.rest(), compression)
+        raise ArchiveError(f"Unrecognized archive format: compressed more than {_MAX_LAYERS} times")
 
     def _chunks(self) -> Iterator[bytes]:
         try:
@@ -88,15 +110,6 @@ class ArchiveSource:
                 yield chunk
         except OSError as err:
             raise OstreeError(f"Error reading {self._name}") from err
-
-
-def read_trailer(stream: ByteStream) -> None:
-    """Read what follows an archive, so that damage that only its end tells of is noticed.
-
-    Raises:
-        ArchiveError: the compressed data is damaged or truncated.
-    """
-    stream.skip(_MAX_TRAILER_BYTES)
 
 
 class _ReadAhead:
@@ -144,16 +157,6 @@ class _ReadAhead:
             except queue.Empty:
                 break
         self._thread.join()
-
-
-def _decompressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    for _ in range(_MAX_LAYERS):
-        stream = ByteStream(chunks)
-        compression = find_compression(stream.peek(SNIFF_BYTES))
-        if compression is None:
-            return stream.rest()
-        chunks = _decompress(stream.rest(), compression)
-    raise ArchiveError(f"Unrecognized archive format: compressed more than {_MAX_LAYERS} times")
 
 
 def _decompress(chunks: Iterator[bytes], compression: Compression) -> Iterator[bytes]:

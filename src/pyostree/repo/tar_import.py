@@ -27,7 +27,7 @@ from pyostree.formats.dirmeta import Dirmeta
 from pyostree.formats.file_header import FileHeader, encode_header
 from pyostree.formats.objects import CHECKSUM_BYTES, Checksum
 from pyostree.formats.xattrs import Xattrs
-from pyostree.repo.archive_stream import ArchiveSource, read_trailer
+from pyostree.repo.archive_stream import ArchiveSource
 from pyostree.repo.commit_ledger import Ledger
 from pyostree.repo.modifier import CommitModifier, Ownership
 from pyostree.repo.mutable_tree import MutableTree
@@ -151,7 +151,7 @@ class TarSource:
             self._links.resolve(tree)
             if self._autocreates and tree.meta is None:
                 self._create_root(tree)
-            read_trailer(stream)
+            source.read_trailer(stream)
 
     def _add(self, file: _File, stored: _Stored) -> None:
         file.node.add_file(file.name, stored.checksum)
