@@ -264,6 +264,8 @@ def finish(place: Place, scenario: Scenario, new: State, outcome: Outcome) -> No
         must(ours(*place.words))
     elif "summary" in scenario.name:
         must(ours("summary", "-u", f"--repo={place.repo}"))
+    if scenario.words.startswith("prune"):
+        assert object_names(place.repo) == new.objects, outcome
     age(place.repo)
     must(ours("commit", f"--repo={place.repo}", "--orphan", "--tree=ref=main", "--no-bindings",
               "--timestamp=@5"))  # fmt: skip

@@ -103,11 +103,11 @@ class _Sweep:
         """Do what `delete_object` does, without looking for what is known not to be there."""
         if self._leaves_tombstones:
             write_tombstone(self._repo, name.checksum)
+        if has_detached:
+            self._objects.remove(loose_path(name.checksum, "commitmeta"), missing_ok=True)
         self._store.delete(name)
         if f"{name.checksum}.commitpartial" in self._marks:
             self._repo.clear_partial(name.checksum)
-        if has_detached:
-            self._objects.remove(loose_path(name.checksum, "commitmeta"), missing_ok=True)
 
     def _sweep_directory(self, directory: LooseDirectory) -> None:
         needed: dict[ObjectType, Set[bytes]] = {
@@ -170,10 +170,12 @@ def delete_object(repo: Repo, name: ObjectName) -> None:
     store = repo.store
     if name.type is ObjectType.COMMIT and repo.config.tombstone_commits():
         write_tombstone(repo, name.checksum)
+    if name.type is ObjectType.COMMIT:
+        # First: without their commit nobody would find them any more, to delete them.
+        store.objects.remove(loose_path(name.checksum, "commitmeta"), missing_ok=True)
     store.delete(name)
     if name.type is ObjectType.COMMIT:
         repo.clear_partial(name.checksum)
-        store.objects.remove(loose_path(name.checksum, "commitmeta"), missing_ok=True)
 
 
 def write_tombstone(repo: Repo, checksum: Checksum) -> None:
