@@ -20,6 +20,7 @@ from repo_lab import (
     OURS,
     check_both,
     commit,
+    link_tree,
     listing,
     make_repo,
     must,
@@ -146,18 +147,6 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
         return made[key]
 
     return template
-
-
-def link_tree(source: Path, target: Path) -> Path:
-    """Copy directories, and link the files: nothing is ever written into a file that has a name."""
-    target.mkdir()
-    target.chmod(source.stat().st_mode)
-    for entry in os.scandir(source):
-        if entry.is_dir(follow_symlinks=False):
-            link_tree(Path(entry.path), target / entry.name)
-        else:
-            os.link(entry.path, target / entry.name, follow_symlinks=False)
-    return target
 
 
 class Place(NamedTuple):
