@@ -101,7 +101,7 @@ def commit_once(place: Place, **options: bool) -> str:
 
 def check_whole(place: Place, *allowed: str) -> str:
     """Check the repository, whose branch is one of the commits; return which."""
-    must(reference("fsck", f"--repo={place.repo}", "-q"))
+    must(ours("fsck", f"--repo={place.repo}", "-q"))
     now = refs_of(place.repo)["heads/main"].strip()
     assert now in allowed
     must(ours("ls", "-R", f"--repo={place.repo}", "main"))
@@ -117,6 +117,8 @@ def test_commit_power_cut_anywhere_leaves_old_or_new(template: Place, tmp_path: 
         with power_cut(before_call=number) as power:
             commit_once(place)
         check_whole(place, *((place.first, expected) if power.was_cut else (expected,)))
+        if number % 3 == 1:  # starting a process takes longer than all the rest
+            must(reference("fsck", f"--repo={place.repo}", "-q"))
         again = commit_once(place)
         # A commit that was published before the cut is now the parent of the next.
         assert check_whole(place, again) == again
@@ -208,7 +210,7 @@ def test_checkout_power_cut_anywhere_can_be_completed(
         shutil.rmtree(template.repo / "uncompressed-objects-cache", ignore_errors=True)
         with power_cut(before_call=number) as power:
             check_out()
-        must(reference("fsck", f"--repo={template.repo}", "-q"))
+        must(ours("fsck", f"--repo={template.repo}", "-q"))
         if not power.was_cut:
             assert listing(out) == expected
             break
