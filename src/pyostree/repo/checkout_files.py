@@ -233,7 +233,8 @@ class FileWriter:
                 return
             with TempFile(directory) as tmp:
                 if content.raw is not None:
-                    copy_content(content.raw.fd, tmp.fd)
+                    if content.size:
+                        copy_content(content.raw.fd, tmp.fd)
                 else:
                     for chunk in content.chunks():
                         self._watch.check()
