@@ -116,3 +116,27 @@ def test_process_external_command_that_cannot_run_is_an_error(tmp_path: Path) ->
     result = start("frob", env=environment)
     expected = b"error: Executing ostree-frob: No such file or directory\n"
     assert (result.returncode, result.stderr) == (1, expected)
+
+
+def on_terminal(*arguments: str, env: dict[str, str]) -> str:
+    """Run with both streams on a terminal and return what it shows."""
+    ours, theirs = os.openpty()
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "capture_output": False}
+    start(*arguments, env=env, **streams)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 1 << 16):
+            shown += chunk
+    except OSError:  # the other side is closed
+        pass
+    finally:
+        os.close(ours)
+    return shown.decode()
+
+
+def test_process_on_a_terminal_no_pager_and_a_red_word() -> None:
+    pager = ENVIRONMENT | {"PAGER": "false", "NO_COLOR": "1", "TERM": "dumb"}
+    assert on_terminal("--version", env=pager).startswith("libostree:\r\n Version: '")
+    shown = on_terminal("rev-parse", "--repo=/nonexistent", "x", env=pager)
+    assert shown.startswith("\x1b[31m\x1b[1merror:\x1b[0m\x1b[22m opening repo: opendir(/nonexist")
