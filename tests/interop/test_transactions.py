@@ -137,7 +137,9 @@ def test_tmp_is_cleaned_alike(tmp_path: Path, expiry: str | None) -> None:
             must(run_process(program, "commit", f"--repo={repo}", "-b", "main", tree))
         left.append({str(path.relative_to(repo)) for path in (repo / "tmp").rglob("*")})
         shutil.rmtree(repo)
-    assert left[0] == left[1]
+    # By age the reference removes the lock file of a directory in use, and then that, too.
+    ours, theirs = ({path for path in paths if "used00" not in path} for paths in left)
+    assert ours == theirs
     assert "tmp/future" in left[0]
     assert "tmp/staging-otherboot-used00/ab/file" in left[0]
     assert "tmp/staging-otherboot-left00" not in left[0]
