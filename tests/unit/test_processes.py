@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import resource
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -148,6 +151,65 @@ def test_a_killed_helper_is_an_error() -> None:
 
 
 @pytest.mark.usefixtures("two_processors")
+@pytest.mark.parametrize("limit", [64, helper_process._MESSAGE_BYTES])
+def test_answers_too_large_to_send_are_made_here(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    # Beyond the second limit it is the socket that refuses.
+    monkeypatch.setattr(helper_process, "_MESSAGE_BYTES", limit)
+    size = 2 * limit if limit == 64 else limit - 1000
+    parent = os.getpid()
+    made_here: set[bool] = set()
+
+    def work(item: int) -> bytes:
+        made_here.add(os.getpid() == parent)
+        return bytes(size)
+
+    capped = socket.socket.setsockopt
+    monkeypatch.setattr(
+        socket.socket, "setsockopt", lambda self, level, name, _: capped(self, level, name, 4096)
+    )
+    done = _run(work, count=40)
+    assert sorted(item for item, _ in done) == list(range(40))
+    assert all(len(result) == size for _, result in done if isinstance(result, bytes))
+    assert made_here == {True}
+
+
+@pytest.mark.usefixtures("two_processors")
+def test_descriptors_beyond_the_limit_of_a_helper_are_used_here() -> None:
+    reader, writer = os.pipe()
+    parent = os.getpid()
+    done: list[int] = []
+
+    def work_packed(item: int, fds: list[int]) -> int:
+        os.write(fds[-1], b".")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (fds[-1] + 1, hard))  # of the helper only
+        _close(fds[:1])
+        return os.getpid()
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    sharing: Sharing[int, int] = Sharing(
+        lambda item: os.getpid(), lambda item: (item, [writer, writer]), work_packed
+    )
+    with SharedWork(sharing, lambda _, pid: done.append(pid)) as shared:
+        for item in range(MANY):
+            shared.submit(item)
+        shared.finish()
+    os.close(writer)
+    assert os.read(reader, MANY) in (b".", b"..")
+    os.close(reader)
+    assert len(done) == MANY
+    assert done.count(parent) >= MANY - 2
+
+
+def test_few_open_files_allowed_fork_nothing(
+    monkeypatch: pytest.MonkeyPatch, two_processors: None
+) -> None:
+    monkeypatch.setattr(processes, "open_files_limit", lambda: 128)
+    assert {pid for _, pid in _run(lambda _: os.getpid())} == {os.getpid()}
+
+
+@pytest.mark.usefixtures("two_processors")
 def test_an_error_here_ends_the_helpers() -> None:
     parent = os.getpid()
     seen: set[int] = set()
@@ -162,7 +224,7 @@ def test_an_error_here_ends_the_helpers() -> None:
 
     def run_all() -> None:
         with SharedWork(sharing, lambda _, pid: seen.add(pid)) as shared:
-            for item in range(MANY):
+            for item in itertools.count():  # until the helper has answered
                 shared.submit(item)
 
     with pytest.raises(KeyError):

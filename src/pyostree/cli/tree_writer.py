@@ -15,6 +15,7 @@ from pyostree.repo.tree import CommitTree, TreeDir
 
 # Directories travel in batches with about so many entries; smaller trees are printed alone.
 _BATCH_ENTRIES = 1000
+_MAX_SENT_ENTRIES = 4000
 # Batches that are done before an earlier one wait in memory.
 _MAX_WAITING = 32
 
@@ -87,6 +88,8 @@ class TreeWriter:
         return "".join(self._printer.lines(batch))
 
 
-def _pack(item: _Item) -> tuple[_Packed, Sequence[int]]:
+def _pack(item: _Item) -> tuple[_Packed, Sequence[int]] | None:
+    if sum(len(content.files) for _, content in item[1]) > _MAX_SENT_ENTRIES:
+        return None  # their lines would not fit into a message
     # Only names: reading a directory again is faster than sending what it holds.
     return [(found.path, bytes(found.tree), bytes(found.meta)) for found, _ in item[1]], ()

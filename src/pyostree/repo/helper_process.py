@@ -27,6 +27,7 @@ R = TypeVar("R")
 _MESSAGE_BYTES = 1 << 20
 _MAX_DESCRIPTORS = 250  # the kernel's limit for one message is 253
 _HELPER_ENDED = "A helper process ended unexpectedly"
+_DO_IT_YOURSELF = pickle.dumps(None)
 _TOO_MUCH = (errno.EMSGSIZE, errno.ENOBUFS, errno.ETOOMANYREFS)
 
 
@@ -54,12 +55,15 @@ class HelperProcess(Generic[A, R]):
         return self._link.fileno()
 
     def send(self, item: A) -> bool:
-        """Give an item to the helper; False when it is too large.
+        """Give an item to the helper; False when it is not for one, or too large.
 
         Raises:
             OstreeError: the helper is gone.
         """
-        packed, descriptors = self._sharing.pack(item)
+        parcel = self._sharing.pack(item)
+        if parcel is None:
+            return False
+        packed, descriptors = parcel
         data = pickle.dumps(packed, pickle.HIGHEST_PROTOCOL)
         if len(descriptors) > _MAX_DESCRIPTORS or len(data) > _MESSAGE_BYTES:
             return False
@@ -85,8 +89,11 @@ class HelperProcess(Generic[A, R]):
             data = self._link.recv(_MESSAGE_BYTES)
         if not data:
             raise OstreeError(_HELPER_ENDED)
-        result, error = pickle.loads(data)  # from our own copy, over a private socket
+        answer = pickle.loads(data)  # from our own copy, over a private socket
         item = self.items.pop(0)
+        if answer is None:
+            return item, self._sharing.work(item)
+        result, error = answer
         if error is not None:
             raise error
         return item, result
@@ -121,10 +128,15 @@ def _serve(sharing: Sharing[A, R], link: socket.socket, others: list[socket.sock
         for other in others:
             other.close()
         while True:
-            data, descriptors, _, _ = socket.recv_fds(link, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
+            data, descriptors, flags, _ = socket.recv_fds(link, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
             if not data:
                 break
-            link.send(_answer(sharing, data, descriptors))
+            if flags & socket.MSG_CTRUNC:  # at the limit of open files some were dropped
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                link.send(_DO_IT_YOURSELF)
+            else:
+                _send_answer(link, _answer(sharing, data, descriptors))
         status = 0
     except (BrokenPipeError, ConnectionResetError):
         status = 0  # the parent has gone, and with it whoever wants the result
@@ -133,6 +145,17 @@ def _serve(sharing: Sharing[A, R], link: socket.socket, others: list[socket.sock
         raise
     finally:
         os._exit(status)
+
+
+def _send_answer(link: socket.socket, answer: bytes) -> None:
+    if len(answer) > _MESSAGE_BYTES:
+        answer = _DO_IT_YOURSELF
+    try:
+        link.send(answer)
+    except OSError as err:
+        if err.errno not in _TOO_MUCH:
+            raise
+        link.send(_DO_IT_YOURSELF)
 
 
 def _answer(sharing: Sharing[A, R], data: bytes, descriptors: list[int]) -> bytes:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
+from pyostree.fs.limits import open_files_limit
 from pyostree.repo.parallel import worker_count
 
 if TYPE_CHECKING:
@@ -23,23 +24,35 @@ _MAX_HELPERS = 7
 _ITEMS_PER_HELPER = 3
 # Forking costs milliseconds: small jobs are over by then.
 _ITEMS_BEFORE_FORK = 6
+# Items in progress keep descriptors open here: where few are allowed, no helper is forked.
+_OWN_DESCRIPTORS = 200
+_DESCRIPTORS_PER_HELPER = 100
 
 
 class Sharing(NamedTuple, Generic[A, R]):
     """How one kind of item is worked on, here or elsewhere.
 
-    `pack` turns an item into what can be pickled and descriptors to send along; `work_packed`
-    does in a helper what `work` does here. What a helper changes in memory is lost.
+    `pack` turns an item into what can be pickled and descriptors to send along, or None if it is
+    not for a helper; `work_packed` does in a helper what `work` does here. What a helper changes
+    in memory is lost. An item may be done twice: when a helper lacks descriptors for it, or has
+    more to say than a message holds, it is done here again.
     """
 
     work: Callable[[A], R]
-    pack: Callable[[A], tuple[object, Sequence[int]]]
+    pack: Callable[[A], tuple[object, Sequence[int]] | None]
     work_packed: Callable[[Any, list[int]], R]
 
 
 def may_fork() -> bool:
     """Tell whether helpers are worth it and safe: a copy of a process has one thread only."""
-    return worker_count() > 1 and threading.active_count() == 1
+    if worker_count() == 1 or threading.active_count() > 1:
+        return False
+    wanted = _OWN_DESCRIPTORS + _helper_count() * _DESCRIPTORS_PER_HELPER
+    return open_files_limit() >= wanted
+
+
+def _helper_count() -> int:
+    return min(worker_count() - 1, _MAX_HELPERS)
 
 
 class SharedWork(Generic[A, R]):
@@ -87,7 +100,7 @@ class SharedWork(Generic[A, R]):
     def _start(self) -> None:
         from pyostree.repo.helper_process import HelperProcess  # slow to import
 
-        for _ in range(min(worker_count() - 1, _MAX_HELPERS)):
+        for _ in range(_helper_count()):
             self._helpers.append(HelperProcess(self._sharing, self._helpers))
 
     def _offer(self, item: A) -> bool:
