@@ -72,6 +72,20 @@ def test_directories_inherit_the_group_of_a_shared_repository(places: tuple[Path
     assert status.st_mode & 0o2000
 
 
+def test_directories_do_not_inherit_the_group_of_the_staging_directory(
+    places: tuple[Path, Path],
+) -> None:
+    os.chown(places[0], -1, 12)
+    places[0].chmod(0o2775)
+    (places[0] / "ee").mkdir()
+    (places[0] / "ee/7.file").write_text("7")
+    assert (places[0] / "ee").stat().st_gid == 12
+    _publish(places, is_own=True)
+    status = (places[1] / "ee").stat()
+    assert status.st_gid == os.getegid()
+    assert not status.st_mode & 0o2000
+
+
 def test_directories_inherit_a_default_acl(places: tuple[Path, Path]) -> None:
     anyone = 0xFFFFFFFF
     entries = ((1, 7, anyone), (2, 7, 12), (4, 5, anyone), (16, 7, anyone), (32, 5, anyone))

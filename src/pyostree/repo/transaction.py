@@ -249,7 +249,7 @@ def publish_objects(staging: Dir, objects: Dir, *, sync: bool, is_own: bool = Fa
         for prefix in staging.list()
         if len(prefix) == _PREFIX_DIGITS and staging.is_dir(prefix, follow=False)
     ]
-    moves_whole = is_own and _makes_plain_dirs(objects)
+    moves_whole = is_own and _make_same_dirs(staging, objects)
     commits: dict[str, list[str]] = {}
     with doing("rename pending"):
         for prefix in prefixes:
@@ -271,11 +271,18 @@ def publish_objects(staging: Dir, objects: Dir, *, sync: bool, is_own: bool = Fa
         _sync_names(objects, [prefix for prefix, names in commits.items() if names])
 
 
-def _makes_plain_dirs(objects: Dir) -> bool:
-    """Tell whether a new directory in ``objects/`` gets nothing from it that others would not."""
-    if objects.stat_self().st_mode & stat.S_ISGID:
+def _make_same_dirs(staging: Dir, objects: Dir) -> bool:
+    """Tell whether a directory made in the one is as if it had been made in the other.
+
+    With the setgid bit, or a default ACL, directories take after the one that they are made in.
+    """
+    if any(place.stat_self().st_mode & stat.S_ISGID for place in (staging, objects)):
         return False
-    return all(name != _DEFAULT_ACL for name, _ in read_fd_xattrs(objects.fileno()))
+    return not any(
+        name == _DEFAULT_ACL
+        for place in (staging, objects)
+        for name, _ in read_fd_xattrs(place.fileno())
+    )
 
 
 def _move_whole(staging: Dir, objects: Dir, prefix: str, names: list[str]) -> bool:
