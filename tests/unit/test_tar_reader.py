@@ -7,6 +7,7 @@ import pytest
 from pyostree.formats.archive_format import Compression, find_compression, open_archive
 from pyostree.formats.archive_member import ArchiveError, Member, MemberKind
 from pyostree.formats.byte_stream import ByteStream
+from pyostree.formats.cpio_reader import CpioReader
 from pyostree.formats.tar_header import decode_number
 from pyostree.formats.tar_reader import TarReader
 from tar_lab import (
@@ -258,6 +259,30 @@ def test_bad_archives_are_refused_by_name_of_the_member(name: str) -> None:
     with pytest.raises(ArchiveError) as info:
         read(data)
     assert message in str(info.value)
+
+
+def _first_of_cpio(*fields: bytes) -> Member | None:
+    data = b"".join(fields) + b"a\0abc" + bytes(600)
+    return CpioReader(ByteStream(iter((data,)))).next_member()
+
+
+CPIO_FIELDS = {
+    "portable": (b"070707", *(b"000001",) * 7, b"0" * 11, b"000002", b"00000000003"),
+    "new": (b"070701", *(b"00000001",) * 11, b"00000002", b"0" * 8),
+}
+
+
+@pytest.mark.parametrize("kind", CPIO_FIELDS)
+@pytest.mark.parametrize("number", [b"-%b1", b"+%b1", b"%b_1", b"%b 1", b"1%b ", b"0x%b", b"%b\0x"])
+def test_cpio_numbers_are_digits_and_nothing_else(kind: str, number: bytes) -> None:
+    good = CPIO_FIELDS[kind]
+    assert _first_of_cpio(*good) is not None
+    for place in range(1, len(good)):  # the reference looks at those that are not used, too
+        width = len(good[place])
+        text = number % (b"0" * (width - len(number) + 2))
+        assert len(text) == width
+        with pytest.raises(ArchiveError, match="Damaged cpio archive"):
+            _first_of_cpio(*good[:place], text, *good[place + 1 :])
 
 
 def test_long_rows_of_extended_headers_need_no_stack() -> None:

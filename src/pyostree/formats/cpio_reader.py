@@ -25,6 +25,8 @@ _KINDS = {
     stat.S_IFLNK: MemberKind.SYMLINK,
 }
 _PERMISSION_BITS = 0o7777
+_OCTAL_DIGITS = b"01234567"
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
 class _Header(NamedTuple):
@@ -47,6 +49,7 @@ class _Format(NamedTuple):
 
 
 def _decode_new(data: bytes) -> _Header:
+    _require_digits(data, _HEX_DIGITS)
     inode, mode, uid, gid, links, _, size, major, minor, _, _, name_size = (
         int(data[start : start + 8], 16) for start in range(6, 102, 8)
     )
@@ -54,11 +57,17 @@ def _decode_new(data: bytes) -> _Header:
 
 
 def _decode_portable(data: bytes) -> _Header:
+    _require_digits(data, _OCTAL_DIGITS)
     device, inode, mode, uid, gid, links = (
         int(data[start : start + 6], 8) for start in range(6, 42, 6)
     )
     name_size, size = int(data[59:65], 8), int(data[65:76], 8)
     return _Header((device, inode), mode, uid, gid, links, name_size, size)
+
+
+def _require_digits(data: bytes, digits: bytes) -> None:
+    if data.strip(digits):  # `int` would take signs, blanks and underscores as well
+        raise ArchiveError("Damaged cpio archive")
 
 
 def _binary(order: str) -> Callable[[bytes], _Header]:
@@ -134,9 +143,9 @@ class CpioReader:
             raise self._error("Truncated cpio archive")
         try:
             header = known.decode(data)
-        except ValueError:
-            raise self._error("Damaged cpio archive") from None
-        if not 0 < header.name_size <= _MAX_NAME_BYTES or header.size < 0:
+        except ArchiveError as err:
+            raise self._error(str(err)) from None
+        if not 0 < header.name_size <= _MAX_NAME_BYTES:
             raise self._error("Damaged cpio archive")
         name = bytes(self._stream.take(header.name_size))
         self._pass_over(-(known.header_bytes + header.name_size) % known.alignment)
