@@ -253,6 +253,28 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize("kind", [b"x", b"X", b"g", b"L", b"K", b"A"])
+def test_special_headers_have_a_mebibyte_at_most(kind: bytes) -> None:
+    def archive(size: int) -> bytes:
+        lengths = (500_000, 500_000, size - 1_000_000)
+        body = b"".join((b"%d a=" % n).ljust(n - 1, b"x") + b"\n" for n in lengths)
+        return header(b"h", size, kind) + padded(body) + header(b"f") + END
+
+    most = 1 << 20
+    assert len(read(archive(most))) == 1
+    with pytest.raises(ArchiveError, match="Special header too large"):
+        read(archive(most + 1))
+
+
+def test_records_of_a_megabyte_are_refused() -> None:
+    longest = b"x" * (999_999 - len(b"999999 SCHILY.xattr.user.a=\n"))
+    assert first(pax((b"SCHILY.xattr.user.a", longest)) + header(b"f") + END).xattrs == (
+        (b"user.a", longest),
+    )
+    with pytest.raises(ArchiveError, match="Rejecting pax extended attribute > 1MB"):
+        read(pax((b"SCHILY.xattr.user.a", longest + b"x")) + header(b"f") + END)
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_archives_are_refused_by_name_of_the_member(name: str) -> None:
     data, message = BAD[name]

@@ -11,8 +11,9 @@ from pyostree.formats.xattrs import Xattrs
 
 Buffer = bytes | memoryview
 
-# Any of these stands in memory as a whole: names, extended headers, link targets.
-MAX_SPECIAL_BYTES = 16 << 20
+# Any of these stands in memory as a whole: long names, long link targets, extended headers (of
+# which a record has five bytes at least, and costs thirty times that). libarchive's limit.
+MAX_SPECIAL_BYTES = 1 << 20
 
 
 class ArchiveError(FormatError):

@@ -20,13 +20,14 @@ _RAW_XATTR = b"SCHILY.xattr."
 _ENCODED_XATTR = b"LIBARCHIVE.xattr."
 _SELINUX_XATTR = b"RHT.security.selinux"
 _MAX_LENGTH_DIGITS = 10
+_MAX_RECORD_BYTES = 999_999
 
 
 def decode_pax(data: bytes) -> Records:
     """Return the records in the order of the header.
 
     Raises:
-        ArchiveError: a record is malformed.
+        ArchiveError: a record is malformed, or too long.
     """
     records = []
     position = 0
@@ -35,7 +36,10 @@ def decode_pax(data: bytes) -> Records:
         digits = data[position:blank] if blank > 0 else b""
         if not digits.isdigit():
             raise ArchiveError("Ignoring malformed pax extended attributes")
-        end = position + int(digits)
+        length = int(digits)
+        if length > _MAX_RECORD_BYTES:
+            raise ArchiveError("Rejecting pax extended attribute > 1MB")
+        end = position + length
         if end > len(data) or end <= blank or data[end - 1 : end] != b"\n":
             raise ArchiveError("Ignoring malformed pax extended attribute")
         key, equals, value = data[blank + 1 : end - 1].partition(b"=")

@@ -26,6 +26,7 @@ _GNU_LONG_TARGET = b"K"
 _PAX = (b"x", b"X")
 # Global headers, volume labels, old long names, access lists of Solaris: libarchive uses none.
 _PASSED_OVER = (b"g", b"V", b"N", b"A")
+_NEVER_LONG = (b"g", b"A")
 _SPARSE = b"S"
 _KINDS = {
     b"1": MemberKind.HARD_LINK,
@@ -81,6 +82,8 @@ class TarReader:
             if header.type in _PAX or header.type in (_GNU_LONG_NAME, _GNU_LONG_TARGET):
                 self._extend(extension, header)
             elif header.type in _PASSED_OVER:
+                if header.type in _NEVER_LONG:
+                    self._check_special(header)
                 self._pass_over(header.size + -header.size % BLOCK_BYTES)
             else:
                 return self._member(header, extension)
@@ -96,9 +99,12 @@ class TarReader:
         except ArchiveError as err:
             raise self._error(str(err)) from None
 
-    def _extend(self, extension: _Extension, header: TarHeader) -> None:
+    def _check_special(self, header: TarHeader) -> None:
         if header.size > MAX_SPECIAL_BYTES:
             raise self._error("Special header too large")
+
+    def _extend(self, extension: _Extension, header: TarHeader) -> None:
+        self._check_special(header)
         data = bytes(self._stream.take(header.size))
         if len(data) < header.size:
             raise self._error("Truncated tar archive")
