@@ -15,6 +15,12 @@ from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
 from pyostree.formats.dirtree import Dirtree, encode_dirtree
 from pyostree.formats.file_header import FileHeader, encode_archive_header
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
+from pyostree.progress import watch_with
+from pyostree.repo.commit import commit as make_commit
+from pyostree.repo.commit_request import CommitRequest
+from pyostree.repo.commit_scan import ScanTotals, scan_tree
+from pyostree.repo.modifier import CommitModifier
+from pyostree.repo.mutable_tree import RootChecksums
 from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import Reachable, iter_history
 from pyostree.repo.tree import CommitTree
@@ -168,6 +174,34 @@ def test_directory_that_contains_itself_is_refused(forged: Path) -> None:
     result = ours("fsck", f"--repo={forged}", "-q", "--all")
     assert result.status == 1
     assert "Corrupted dirtree object" in result.err
+
+
+def test_directory_that_contains_itself_is_in_no_new_commit(
+    forged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_tree(forged, fake(1), Dirtree((), (("a", fake(2), META), ("z", fake(3), META))))
+    put_tree(forged, fake(2), Dirtree((), (("b", fake(1), META),)))
+    put_tree(forged, fake(3), Dirtree())
+    put_commit(forged, fake(9), fake(1), None)
+    loaded = []
+    load = Repo.load_dirtree
+
+    def load_a_few(repo: Repo, checksum: Checksum) -> Dirtree:
+        loaded.append(checksum)
+        assert len(loaded) < 20, "it goes round and round"
+        return load(repo, checksum)
+
+    monkeypatch.setattr(Repo, "load_dirtree", load_a_few)
+    with Repo.open(forged) as repo:
+        root = RootChecksums(fake(1), META)
+        assert scan_tree(repo, root, watch_with()) == ScanTotals(0, None)
+        assert sorted(loaded) == [fake(1), fake(2), fake(3)]
+        for watch in (watch_with(), watch_with(lambda _: None)):
+            loaded.clear()
+            request = CommitRequest("new", (f"ref={fake(9)}",), CommitModifier(owner_gid=1))
+            with pytest.raises(CorruptObjectError, match="contains itself"):
+                make_commit(repo, request, watch)
+        assert repo.resolve_or_none("new") is None
 
 
 def test_commits_that_are_each_other_s_parent_end_every_walk(forged: Path) -> None:

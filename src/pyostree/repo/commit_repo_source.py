@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pyostree.formats.dirmeta import Dirmeta
 from pyostree.formats.file_header import FileHeader
 from pyostree.formats.objects import Checksum
+from pyostree.repo.ancestors import Ancestors
 from pyostree.repo.commit_ledger import Ledger
 from pyostree.repo.modifier import CommitModifier, Ownership
 from pyostree.repo.mutable_tree import MutableTree, RootChecksums
@@ -58,6 +59,7 @@ class RepoSource:
 
         Raises:
             ConflictError: a directory would replace a file, or the reverse.
+            CorruptObjectError: a directory of it holds itself.
             OstreeError: an object is missing or damaged.
         """
         if self._is_verbatim and tree.take_over(self._repo, root):
@@ -83,9 +85,11 @@ class RepoSource:
         if meta is None:
             return
         tree.meta = meta
-        stack = [("/", root.tree, tree)]
+        ancestors = Ancestors()
+        stack = [(0, "/", root.tree, tree)]
         while stack:
-            lead, checksum, node = stack.pop()
+            depth, lead, checksum, node = stack.pop()
+            ancestors.enter(depth, checksum)
             content = self._repo.load_dirtree(checksum)
             yield _Files(node, lead, content.files)
             for name, below, below_meta in content.dirs:
@@ -96,7 +100,7 @@ class RepoSource:
                 if self._is_verbatim and child.take_over(self._repo, RootChecksums(below, meta)):
                     continue  # nothing of it can change: no need to read it
                 child.meta = meta
-                stack.append((f"{lead}{name}/", below, child))
+                stack.append((depth + 1, f"{lead}{name}/", below, child))
 
     def _change_meta(self, path: str, checksum: Checksum) -> Checksum | None:
         if self._is_verbatim:

@@ -65,14 +65,19 @@ def scan_directory(path: str, watch: Watch) -> ScanTotals:
 def scan_tree(repo: Repo, root: RootChecksums, watch: Watch) -> ScanTotals:
     """Count the files of a tree in the repository, whose sizes would take long to find out.
 
+    A dirtree that stands in several places counts once: a forged one might hold itself.
+
     Raises:
         OstreeError: a dirtree is missing or damaged.
     """
     files = 0
+    seen = {root.tree}
     stack = [root.tree]
     while stack:
         watch.check()
         content = repo.load_dirtree(stack.pop())
         files += len(content.files)
-        stack.extend(tree for _, tree, _ in content.dirs)
+        new = {tree for _, tree, _ in content.dirs} - seen
+        seen |= new
+        stack += new
     return ScanTotals(files, None)

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pyostree.errors import (
-    CorruptObjectError,
     NotADirectoryInTreeError,
     OstreeError,
     PathNotFoundError,
 )
 from pyostree.formats.dirtree import Dirtree
 from pyostree.formats.objects import Checksum
+from pyostree.repo.ancestors import Ancestors
 from pyostree.repo.repo import Repo
 
 _MAX_LINKS = 40  # as many as the kernel follows
@@ -131,27 +131,21 @@ class CommitTree:
 class _Visit:
     """Directories still to be visited, depth first; those above the current one are known."""
 
-    __slots__ = ("_above", "_depth", "_line", "_stack")
+    __slots__ = ("_ancestors", "_depth", "_stack")
 
     def __init__(self, top: TreeDir) -> None:
         self._stack = [(0, top)]
-        self._line: list[Checksum] = []
-        self._above: set[Checksum] = set()
+        self._ancestors = Ancestors()
         self._depth = 0
 
     def next(self) -> TreeDir | None:
         if not self._stack:
             return None
         self._depth, directory = self._stack.pop()
-        while len(self._line) > self._depth:
-            self._above.discard(self._line.pop())
         return directory
 
     def enter(self, directory: TreeDir, tree: Dirtree) -> None:
-        if directory.tree in self._above:
-            raise CorruptObjectError(f"{directory.tree}.dirtree contains itself")
-        self._line.append(directory.tree)
-        self._above.add(directory.tree)
+        self._ancestors.enter(self._depth, directory.tree)
         lead, depth = _lead(directory.path), self._depth + 1
         for name, content, meta in reversed(tree.dirs):
             self._stack.append((depth, TreeDir(lead + name, content, meta)))
