@@ -101,3 +101,76 @@ def test_a_checkout_notes_what_it_links_for_the_next_commit(tmp_path: Path, mode
         again = commit(repo, CommitRequest("main", trees, CommitModifier(), devino=noted))
         expected = 0 if mode is RepoMode.BARE_USER_ONLY else 2  # which takes no file as it is
         assert again.stats.devino_cache_hits == expected
+
+
+def _hits(repo: Repo, tree: Path, noted: DevinoCache) -> tuple[int, dict[str, bytes]]:
+    """Commit a tree; return how much was not read, and what the commit then holds."""
+    made = commit(repo, CommitRequest("new", (f"dir={tree}",), CommitModifier(), devino=noted))
+    with Dir.at(tree.parent) as here:
+        checkout(repo, made.checksum, here, "again", CheckoutOptions(user_mode=True))
+    found = {path.name: path.read_bytes() for path in (tree.parent / "again").iterdir()}
+    return made.stats.devino_cache_hits, found
+
+
+def _checked_out(repo: Repo, top: Path) -> DevinoCache:
+    """Commit two files to ``main`` and check them out as ``out``; return what was noted."""
+    (top / "tree").mkdir()
+    for name in "ab":
+        (top / "tree" / name).write_text(name)
+    request = CommitRequest("main", (f"dir={top}/tree",), CommitModifier(), timestamp=1)
+    first = commit(repo, request).checksum
+    noted: DevinoCache = {}
+    user_mode = repo.mode is not RepoMode.BARE
+    options = CheckoutOptions(user_mode=user_mode, use_cache=True, devino=noted)
+    with Dir.at(top) as here:
+        checkout(repo, first, here, "out", options)
+    assert len(noted) == 2
+    return noted
+
+
+NOTING = pytest.mark.parametrize(
+    "mode", [RepoMode.BARE, RepoMode.BARE_USER, RepoMode.ARCHIVE], ids=lambda m: m.value
+)
+
+
+@NOTING
+@pytest.mark.parametrize("canonical", [False, True], ids=["", "canonical"])
+def test_noted_objects_that_were_pruned_are_read(
+    tmp_path: Path, mode: RepoMode, *, canonical: bool
+) -> None:
+    with Repo.create(str(tmp_path / "repo"), mode) as repo:
+        noted = _checked_out(repo, tmp_path)
+        for path in (tmp_path / "repo/objects").glob("??/*.file*"):
+            path.unlink()
+        trees = (f"dir={tmp_path}/out",)
+        request = CommitRequest("new", trees, CommitModifier(), devino=noted)
+        made = commit(repo, request._replace(devino_canonical=canonical))
+        assert made.stats.devino_cache_hits == 0
+        with Dir.at(tmp_path) as here:
+            checkout(repo, made.checksum, here, "again", CheckoutOptions(user_mode=True))
+    assert {path.read_text() for path in (tmp_path / "again").iterdir()} == {"a", "b"}
+
+
+@NOTING
+def test_another_file_with_the_number_of_a_noted_object_is_read(
+    tmp_path: Path, mode: RepoMode
+) -> None:
+    with Repo.create(str(tmp_path / "repo"), mode) as repo:
+        noted = _checked_out(repo, tmp_path)
+        (tmp_path / "out/other").write_text("other")
+        status = (tmp_path / "out/other").stat()
+        noted[Inode(status.st_dev, status.st_ino)] = next(iter(noted.values()))
+        expected = {"a": b"a", "b": b"b", "other": b"other"}
+        assert _hits(repo, tmp_path / "out", noted) == (2, expected)
+
+
+def test_noted_objects_of_a_parent_are_not_read(tmp_path: Path) -> None:
+    for name in ("parent", "repo"):
+        with Repo.create(str(tmp_path / name), RepoMode.BARE_USER):
+            pass
+    with (tmp_path / "repo/config").open("a") as config:
+        config.write(f"parent={tmp_path}/parent\n")
+    with Repo.open(str(tmp_path / "parent")) as parent:
+        noted = _checked_out(parent, tmp_path)
+    with Repo.open(str(tmp_path / "repo")) as repo:
+        assert _hits(repo, tmp_path / "out", noted) == (2, {"a": b"a", "b": b"b"})

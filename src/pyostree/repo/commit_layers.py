@@ -18,7 +18,7 @@ from pyostree.repo.commit_scan import (
     scan_tree,
 )
 from pyostree.repo.commit_sources import DirectorySource
-from pyostree.repo.devino import DevinoCache, scan_hardlinks
+from pyostree.repo.devino import KnownInodes, scan_hardlinks
 from pyostree.repo.ingest import Ingester
 from pyostree.repo.memory_source import MemorySource
 from pyostree.repo.memory_tree import MemoryTree
@@ -33,10 +33,9 @@ def read_layers(repo: Repo, request: CommitRequest, ledger: Ledger) -> MutableTr
         OstreeError: a layer cannot be read, or does not fit over those before.
         OSError: reading a source or writing an object failed.
     """
-    devino: DevinoCache = dict(request.devino or {})
-    if request.link_speedup or request.devino_canonical:
-        devino |= scan_hardlinks(repo)
-    reader = LayerReader(repo, request, devino, ledger)
+    scans = request.link_speedup or request.devino_canonical
+    known = KnownInodes(repo, scan_hardlinks(repo) if scans else {}, dict(request.devino or {}))
+    reader = LayerReader(repo, request, known, ledger)
     tree = MutableTree()
     labels = request.modifier.labels
     if request.base is not None:
@@ -105,7 +104,7 @@ class LayerReader(NamedTuple):
 
     repo: Repo
     request: CommitRequest
-    devino: DevinoCache
+    known: KnownInodes
     ledger: Ledger
 
     def read(self, source: TreeSource | MemoryTree, tree: MutableTree) -> None:
@@ -144,7 +143,7 @@ class LayerReader(NamedTuple):
         ingester = Ingester(
             self.repo,
             request.modifier,
-            self.devino,
+            self.known,
             devino_canonical=request.devino_canonical,
             consume=request.consume,
             watch=self.ledger.stats.watch,

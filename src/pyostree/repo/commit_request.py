@@ -64,7 +64,7 @@ class CommitRequest(NamedTuple):
         timestamp: seconds since 1970 UTC; None for what `clock` says when the tree is written.
         skip_if_unchanged: commit nothing when the tree equals the parent's.
         link_speedup: take hard links to objects for what they are.
-        devino: more inodes that are objects, such as a checkout has noted.
+        devino: inodes that a checkout has noted; believed where they still are these objects.
         devino_canonical: trust such links even where the modifier would change something.
         consume: delete what was read from directories.
         generate_sizes: list the sizes of objects in the commit; only archive repositories do.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pyostree.formats.objects import Checksum, ObjectType
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import Dir
+from pyostree.repo.modes import RepoMode
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.listing import LooseDirectory
+from pyostree.repo.uncompressed_cache import CACHE_NAME
 
 _PREFIX_DIGITS = 2
 
@@ -21,6 +23,41 @@ class Inode(NamedTuple):
 
 
 DevinoCache = dict[Inode, Checksum]
+
+
+class KnownInodes:
+    """Finds the object that a file is, within one transaction; used from several threads.
+
+    What a scan found in the same transaction is true. What a checkout has noted is checked: since
+    then the object may have been deleted, and its number given to another file.
+    """
+
+    def __init__(self, repo: Repo, scanned: DevinoCache, noted: DevinoCache) -> None:
+        self._repo = repo
+        self._scanned = scanned
+        self._noted = noted
+
+    def find(self, inode: Inode) -> Checksum | None:
+        """Return the object of which a file that exists is a hard link; None if not known."""
+        scanned = self._scanned.get(inode)
+        if scanned is not None or not self._noted:
+            return scanned
+        noted = self._noted.get(inode)
+        return noted if noted is not None and self._is_still(inode, noted) else None
+
+    def _is_still(self, inode: Inode, checksum: Checksum) -> bool:
+        path = loose_path(checksum, "file")
+        repo: Repo | None = self._repo
+        while repo is not None:
+            if repo.mode.is_bare and _inode(repo.store.objects, path) == inode:
+                return True
+            repo = repo.parent
+        # Of an archive, files unpacked for checkouts are linked; they may outlive their objects.
+        return (
+            self._repo.mode is RepoMode.ARCHIVE
+            and _inode(self._repo.dir, f"{CACHE_NAME}/{path}") == inode
+            and self._repo.store.has(ObjectName(checksum, ObjectType.FILE))
+        )
 
 
 def scan_hardlinks(repo: Repo) -> DevinoCache:

@@ -21,7 +21,7 @@ from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.fs.xattr import Xattrs, read_path_xattrs
 from pyostree.progress import UNWATCHED, Watch
-from pyostree.repo.devino import DevinoCache, Inode
+from pyostree.repo.devino import Inode, KnownInodes
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.modifier import CommitModifier, Ownership
 from pyostree.repo.mutable_tree import MutableTree
@@ -76,7 +76,7 @@ class Ingester:
         self,
         repo: Repo,
         modifier: CommitModifier,
-        devino: DevinoCache,
+        known: KnownInodes,
         *,
         devino_canonical: bool = False,
         consume: bool = False,
@@ -87,7 +87,7 @@ class Ingester:
         self._store = repo.store
         self._modifier = modifier
         self._labels = modifier.labels
-        self._devino = devino
+        self._known = known
         self._devino_canonical = devino_canonical
         self._consume = consume
         self._skip_xattrs = modifier.skip_xattrs or repo.config.disable_xattrs
@@ -130,7 +130,7 @@ class Ingester:
             if not stat.S_ISREG(status.st_mode):
                 raise FormatError(f"Not a regular file or symlink: {name}")
             size = status.st_size
-            cached = self._devino.get(Inode(status.st_dev, status.st_ino))
+            cached = self._known.find(Inode(status.st_dev, status.st_ino))
             if cached is not None and self._devino_canonical:
                 return Ingested(name, cached, size, Outcome.CACHE_HIT)
             found = Ownership(status.st_uid, status.st_gid, status.st_mode)
@@ -217,7 +217,7 @@ class Ingester:
 
     def _ingest_symlink(self, directory: Dir, name: str, path: str) -> Ingested | None:
         status = directory.stat(name)
-        cached = self._devino.get(Inode(status.st_dev, status.st_ino))
+        cached = self._known.find(Inode(status.st_dev, status.st_ino))
         if cached is not None and self._devino_canonical:
             return Ingested(name, cached, 0, Outcome.CACHE_HIT)
         found = Ownership(status.st_uid, status.st_gid, status.st_mode)
