@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -16,14 +19,14 @@ from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
 from pyostree.formats.objects import Checksum, ObjectType
 from pyostree.formats.refspec import CollectionRef, Refspec
 from pyostree.fs.dir import Dir
-from pyostree.fs.lock import DirectoryLock, LockFile
+from pyostree.fs.lock import WHOLE, LockFile, try_lock_file
 from pyostree.repo import lock as lock_module
 from pyostree.repo.config import WAIT_FOREVER, parse_config
 from pyostree.repo.free_space import FreeSpace
-from pyostree.repo.lock import RepoLock
+from pyostree.repo.lock import RepoLock, one_at_a_time
 from pyostree.repo.repo import Repo
 from pyostree.repo.staging import clean_tmp, open_staging
-from repo_lab import make_repo, object_names, refs_of
+from repo_lab import make_repo, must, object_names, ours, refs_of
 
 BOOT = "0123-boot"
 ONE = Checksum(b"\x11" * 32)
@@ -319,9 +322,11 @@ def waiting_exclusively(tmp: Dir) -> Iterator[Callable[[], bool]]:
     holder.acquire(exclusive=False)
     thread = threading.Thread(target=lambda: other.acquire(exclusive=True))
     thread.start()
-    with DirectoryLock(tmp) as turn:
-        while turn.try_lock(exclusive=False):
-            turn.unlock()
+    probe = LockFile(tmp, ".lock", 0o600)
+    while probe.try_lock(exclusive=False):  # all of the file, as the reference does
+        probe.unlock(WHOLE)
+        time.sleep(0.001)
+    probe.close()
 
     def let_in() -> bool:
         was_waiting = thread.is_alive()
@@ -363,6 +368,45 @@ def test_lock_courtesy_ends_before_the_patience(
         with RepoLock(tmp, timeout_s=timeout_s).held(exclusive=False):
             pass
     assert waiting_exclusively()
+
+
+@pytest.mark.parametrize("name", [".", "objects", "tmp", ".lock"])
+def test_lock_is_none_that_scripts_take_around_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    repo = make_repo(tmp_path / "repo", "archive")
+    (tmp_path / "tree").mkdir()
+    monkeypatch.setattr(time, "sleep", lambda _seconds: pytest.fail("waits"))
+    descriptor = os.open(repo / name, os.O_RDONLY | os.O_CREAT * (name == ".lock"))
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        must(ours("commit", f"--repo={repo}", "-b", "main", tmp_path / "tree"))
+        must(ours("summary", f"--repo={repo}", "-u"))
+        must(ours("prune", f"--repo={repo}", "--refs-only"))
+    finally:
+        os.close(descriptor)
+    assert os.listdir(repo / "tmp") == ["cache"]
+
+
+def test_lock_turns_survive_what_a_killed_process_left(tmp: Dir, tmp_path: Path) -> None:
+    left = tmp_path / "turn"
+    left.touch()
+    os.utime(left, (1000, 1000))
+    with one_at_a_time(tmp, "turn"):
+        assert left.stat().st_mtime > 1000  # not so old that others would clean it away
+        assert try_lock_file(tmp, "turn", 0o600) is None
+    assert not left.exists()
+
+
+def test_lock_turns_go_on_without_the_rights(
+    tmp: Dir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(lock_module, "try_lock_file", refuse)
+    with one_at_a_time(tmp, "turn"):
+        assert not (tmp_path / "turn").exists()
 
 
 # -- free space ----------------------------------------------------------------------------------

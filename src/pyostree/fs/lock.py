@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import struct
-from typing import Self
+from typing import NamedTuple
 
 from pyostree.fs.dir import Dir
 
@@ -18,6 +18,19 @@ _F_OFD_SETLK = 37
 _F_OFD_SETLKW = 38
 # struct flock on Linux with 64-bit offsets: type, whence, start, length, pid.
 _FLOCK = struct.Struct("hhqqi4x")
+
+
+class LockPart(NamedTuple):
+    """Bytes of a lock file, which need not exist; a `length` of 0 is all that follow.
+
+    Where only whole files can be locked, those that do not begin the file are everybody's.
+    """
+
+    start: int
+    length: int
+
+
+WHOLE = LockPart(0, 0)
 
 
 class LockFile:
@@ -33,11 +46,11 @@ class LockFile:
             err.add_note(f"openat({name})")
             raise
 
-    def try_lock(self, *, exclusive: bool) -> bool:
+    def try_lock(self, *, exclusive: bool, part: LockPart = WHOLE) -> bool:
         """Take or convert the lock without waiting; return whether it was obtained."""
         kind = fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK
         try:
-            _set(self._fd, _F_OFD_SETLK, kind)
+            _set(self._fd, _F_OFD_SETLK, kind, part)
         except OSError as err:
             if err.errno in (errno.EAGAIN, errno.EACCES):
                 return False
@@ -46,7 +59,11 @@ class LockFile:
 
     def wait_lock(self, *, exclusive: bool) -> None:
         """Take or convert the lock, waiting as long as it takes."""
-        _set(self._fd, _F_OFD_SETLKW, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK)
+        _set(self._fd, _F_OFD_SETLKW, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK, WHOLE)
+
+    def unlock(self, part: LockPart) -> None:
+        """Let others have a part of it."""
+        _set(self._fd, _F_OFD_SETLK, fcntl.F_UNLCK, part)
 
     def is_file(self, status: os.stat_result | None) -> bool:
         """Tell whether `status` is that of this very file."""
@@ -59,51 +76,38 @@ class LockFile:
             os.close(fd)
 
 
-class DirectoryLock:
-    """A lock on a directory itself, which needs no file; a context manager that drops it.
-
-    It is of the ``flock`` kind, which excludes no `LockFile`. File systems that cannot lock a
-    directory let everybody have it.
-    """
-
-    __slots__ = ("_fd",)
-
-    def __init__(self, directory: Dir) -> None:
-        # A descriptor of its own: the lock belongs to the open file, which duplicates share.
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        self._fd = os.open(".", flags, dir_fd=directory.fileno())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def try_lock(self, *, exclusive: bool) -> bool:
-        """Take the lock without waiting; return False when others have it."""
+def try_lock_file(directory: Dir, name: str, mode: int) -> LockFile | None:
+    """Create and lock a file that whoever drops it removes; None when others have it."""
+    while True:
+        lock = LockFile(directory, name, mode)
         try:
-            fcntl.flock(self._fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except OSError as err:
-            return err.errno != errno.EWOULDBLOCK
-        return True
-
-    def unlock(self) -> None:
-        """Let others have it."""
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Drop the lock; a second call does nothing."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+            if not lock.try_lock(exclusive=True):
+                lock.close()
+                return None
+            if lock.is_file(directory.try_stat(name)):
+                return lock
+        except BaseException:
+            lock.close()
+            raise
+        lock.close()  # its last owner removed the name meanwhile: try the new file
 
 
-def _set(fd: int, command: int, kind: int) -> None:
+def drop_lock_file(directory: Dir, name: str, lock: LockFile) -> None:
+    """Remove a lock file and drop its lock, in this order."""
     try:
-        fcntl.fcntl(fd, command, _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0))
+        directory.remove(name, missing_ok=True)
+    finally:
+        lock.close()
+
+
+def _set(fd: int, command: int, kind: int, part: LockPart) -> None:
+    try:
+        fcntl.fcntl(fd, command, _FLOCK.pack(kind, os.SEEK_SET, part.start, part.length, 0))
     except OSError as err:
         if err.errno != errno.EINVAL:
             raise
+        if part.start:
+            return
         # A kernel or file system without these locks: flock is the reference's fallback too.
         operation = {
             fcntl.F_RDLCK: fcntl.LOCK_SH,

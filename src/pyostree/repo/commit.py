@@ -27,6 +27,8 @@ from pyostree.repo.transaction import Transaction, TransactionStats
 
 __all__ = ["CommitRequest", "CommitResult", "TreeSource", "commit"]
 
+_TURN_NAME = "commit-lock"  # in tmp/
+
 
 class CommitResult(NamedTuple):
     """The new commit, or the parent when nothing changed; and what was written for it."""
@@ -142,7 +144,7 @@ def _parent_now(repo: Repo, request: CommitRequest) -> Iterator[Checksum | None]
     if request.branch is None or request.orphan or request.parent is not None:
         yield _find_parent(repo, request)
         return
-    with one_at_a_time(repo.store.objects):
+    with one_at_a_time(repo.tmp, _TURN_NAME):
         yield _find_parent(repo, request)
 
 

@@ -4,9 +4,12 @@ Locks nest per open repository; a request for the shared lock while the exclusiv
 exclusive, and dropping the last exclusive hold with shared ones left converts back.
 
 The kernel lets a newcomer share a lock that others share, so writers who overlap would keep a prune
-waiting for ever. Whoever wants a lock therefore first takes its turn, a lock on the repository's
-directory itself: newcomers queue behind one who waits for all others to finish. That is courtesy
-only, not needed for safety, and it ends after a while: a writer may be waiting for a newcomer.
+waiting for ever. Whoever wants a lock therefore first takes its turn, a lock on the last part of
+the file: newcomers queue behind one who waits for all others to finish. That is courtesy only, not
+needed for safety, and it ends after a while: a writer may be waiting for a newcomer. The reference
+locks all of the file; its newcomers queue too.
+
+Directories are left alone: scripts lock them with ``flock`` while they run our commands.
 """
 
 from __future__ import annotations
@@ -16,15 +19,17 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from pyostree.fs.dir import Dir
-from pyostree.fs.lock import DirectoryLock, LockFile
+from pyostree.fs.lock import LockFile, LockPart, drop_lock_file, try_lock_file
 from pyostree.repo.config import WAIT_FOREVER
 from pyostree.watch import UNWATCHED, Watch
 
 _LOCK_NAME = ".lock"
+_TURN = LockPart(1 << 62, 1)
+_OURS = LockPart(0, _TURN.start)
 _RETRY_S = 0.02
 _COURTESY_S = 30.0
 
@@ -85,25 +90,32 @@ class RepoLock:
         if not self._shared:
             self.close()
         elif exclusive and self._file is not None:
-            self._file.try_lock(exclusive=False)
+            self._file.try_lock(exclusive=False, part=_OURS)
 
     def _take(self, watch: Watch, *, exclusive: bool) -> None:
         if not self._is_enabled:
             return
         if self._file is None:
             self._file = LockFile(self._directory, _LOCK_NAME, 0o660)
+        file = self._file
+        try:
+            self._wait(file, watch, exclusive=exclusive)
+        finally:
+            file.unlock(_TURN)
+
+    def _wait(self, file: LockFile, watch: Watch, *, exclusive: bool) -> None:
         started = time.monotonic()
         limit_s = math.inf if self._timeout_s == WAIT_FOREVER else self._timeout_s
-        with DirectoryLock(self._directory) as turn:
-            _retry(lambda: turn.try_lock(exclusive=exclusive), min(limit_s, _COURTESY_S), watch)
-            while not self._file.try_lock(exclusive=exclusive):
-                waited_s = time.monotonic() - started
-                if waited_s >= limit_s:
-                    _fail(exclusive=exclusive)
-                if waited_s >= _COURTESY_S:
-                    turn.close()
-                watch.check()
-                time.sleep(_RETRY_S)
+        courtesy_s = min(limit_s, _COURTESY_S)
+        _retry(lambda: file.try_lock(exclusive=exclusive, part=_TURN), courtesy_s, watch)
+        while not file.try_lock(exclusive=exclusive, part=_OURS):
+            waited_s = time.monotonic() - started
+            if waited_s >= limit_s:
+                _fail(exclusive=exclusive)
+            if waited_s >= _COURTESY_S:
+                file.unlock(_TURN)
+            watch.check()
+            time.sleep(_RETRY_S)
 
 
 def _fail(*, exclusive: bool) -> NoReturn:
@@ -114,14 +126,33 @@ def _fail(*, exclusive: bool) -> NoReturn:
 
 
 @contextmanager
-def one_at_a_time(directory: Dir) -> Iterator[None]:
+def one_at_a_time(tmp: Dir, name: str) -> Iterator[None]:
     """Let others who do the same go first, so that the last to begin is the last to end.
 
-    Courtesy as well: after a while it goes on without its turn.
+    Courtesy as well: after a while, or without the rights, it goes on without its turn.
+
+    Args:
+        tmp: holds a lock file during the turn.
+        name: of that file.
     """
-    with DirectoryLock(directory) as turn:
-        _retry(lambda: turn.try_lock(exclusive=True), _COURTESY_S)
+    taken: list[LockFile] = []
+
+    def attempt() -> bool:
+        file = try_lock_file(tmp, name, 0o660)
+        if file is not None:
+            taken.append(file)
+        return file is not None
+
+    try:
+        with suppress(PermissionError, FileNotFoundError):
+            _retry(attempt, _COURTESY_S)
+            if taken:
+                tmp.touch(name)  # one left behind may be so old that others would clean it away
         yield
+    finally:
+        for file in taken:
+            with suppress(PermissionError):
+                drop_lock_file(tmp, name, file)
 
 
 def _retry(attempt: Callable[[], bool], limit_s: float, watch: Watch = UNWATCHED) -> None:

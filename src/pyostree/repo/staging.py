@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from pyostree.errors import doing
 from pyostree.fs.dir import Dir, random_name
-from pyostree.fs.lock import LockFile
+from pyostree.fs.lock import LockFile, drop_lock_file, try_lock_file
 
 _ANY_BOOT = "staging-"
 _LOCK_SUFFIX = "-lock"
@@ -114,29 +114,14 @@ def _lock_directory(tmp: Dir, name: str) -> LockFile | None:
 
 def _try_lock_file(tmp: Dir, name: str) -> LockFile | None:
     """Lock the lock file of a staging directory; None when another process has it."""
-    lock_name = name + _LOCK_SUFFIX
-    while True:
-        try:
-            lock = LockFile(tmp, lock_name, 0o600)
-        except PermissionError:  # another user's
-            return None
-        try:
-            if not lock.try_lock(exclusive=True):
-                lock.close()
-                return None
-            if lock.is_file(tmp.try_stat(lock_name)):
-                return lock
-        except BaseException:
-            lock.close()
-            raise
-        lock.close()  # its last owner removed the name meanwhile: try the new file
+    try:
+        return try_lock_file(tmp, name + _LOCK_SUFFIX, 0o600)
+    except PermissionError:  # another user's
+        return None
 
 
 def _drop_lock(tmp: Dir, name: str, lock: LockFile) -> None:
-    try:
-        tmp.remove(name + _LOCK_SUFFIX, missing_ok=True)
-    finally:
-        lock.close()
+    drop_lock_file(tmp, name + _LOCK_SUFFIX, lock)
 
 
 def clean_tmp(tmp: Dir, boot_id: str, *, expiry_s: int, drop_own: bool) -> None:

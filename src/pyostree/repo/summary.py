@@ -35,6 +35,7 @@ SUMMARY_NAME = "summary"
 SIGNATURE_NAME = "summary.sig"
 METADATA_REF = "ostree-metadata"
 MAX_SUMMARY_BYTES = 128 << 20
+_TURN_NAME = "summary-lock"  # in tmp/
 _EMPTY_TREE = encode_dirtree(Dirtree((), ()))
 _ROOT_META = encode_dirmeta(Dirmeta(0, 0, 0o40755, ()))
 
@@ -81,7 +82,7 @@ def regenerate_summary(
 ) -> None:
     """Publish a new summary of all refs; arguments and errors as `update_summary`."""
     # One that has read the refs before another's changes must not be published after that one's.
-    with repo.lock.held(exclusive=False), one_at_a_time(repo.tmp):
+    with repo.lock.held(exclusive=False), one_at_a_time(repo.tmp, _TURN_NAME):
         pairs = list(metadata)
         leaves_out = repo.config.keyfile.get_boolean("core", "no-deltas-in-summary", False)
         digests = {} if leaves_out else read_delta_digests(repo)
