@@ -71,6 +71,10 @@ HOSTILE = {
     "not UTF-8": (header(b"bad\xff"), r"bad\xff"),
     "target not UTF-8": (header(b"l", kind=b"2", target=b"\xff"), ": l"),
     "target missing": (header(b"l", kind=b"2"), ": l"),
+    "hard link to nothing": (
+        header(b"l", kind=b"1"),
+        'error: Unsupported file type for path "l"\n',
+    ),
     "link to itself": (header(b"l", kind=b"1", target=b"l"), "l"),
     "links in a circle": (
         header(b"l", kind=b"1", target=b"m") + header(b"m", kind=b"1", target=b"l"),
@@ -80,6 +84,7 @@ HOSTILE = {
     "truncated, huge": (header(b"cut", 5 << 30) + b"x" * 600, "cut"),
     "pax header of 8 GiB": (header(b"pax", kind=b"x", octal=b"77777777777\0"), "too large"),
     "pax size of 80 bits": (pax((b"size", b"9" * 24)) + header(b"f"), "f"),
+    "pax size of 64 bits": (pax((b"size", b"%d" % 2**63)) + header(b"f"), "overflow: f"),
     "sparse of an exabyte": (SPARSE_BOMB, "min-free-space"),
 }
 

@@ -141,7 +141,7 @@ def test_xattrs_of_all_spellings_are_sorted_and_the_last_of_a_name_counts() -> N
     ],
 )  # fmt: skip
 def test_kind_of_each_type_flag(flag: bytes, kind: MemberKind) -> None:
-    assert first(header(b"f", kind=flag) + END).kind is kind
+    assert first(header(b"f", kind=flag, target=b"t") + END).kind is kind
 
 
 def test_size_of_a_hard_link_is_that_of_its_target_unless_pax_says_otherwise() -> None:
@@ -216,10 +216,10 @@ BAD = {
     "truncated header": (GOOD[:1100], "Truncated tar archive: first"),
     "truncated content": (GOOD[:1900], "Truncated tar archive: usr/bin/second"),
     "damaged header": (GOOD[:1030] + b"X" + GOOD[1031:], "Damaged tar archive: first"),
-    "negative size": (header(b"f", octal=b"\xff" * 12) + END, "Damaged tar archive"),
+    "negative size": (header(b"f", octal=b"\xff" * 12) + END, "negative size"),
     "negative pax size": (
         pax((b"size", b"-1")) + header(b"f") + END,
-        "Damaged tar archive: f",
+        "negative: f",
     ),
     "absurd pax size": (pax((b"size", b"9" * 30)) + header(b"f") + END, "Damaged tar archive: f"),
     "huge pax header": (
@@ -251,6 +251,29 @@ BAD = {
         "Truncated cpio archive: a",
     ),
 }
+
+
+def test_sizes_that_do_not_fit_in_a_signed_number_of_64_bits_are_refused() -> None:
+    for size in (2**63 - 1, 2**63, 2**64):
+        number = b"%d" % size
+        with pytest.raises(ArchiveError, match="Tar size attribute overflow: f"):
+            read(pax((b"size", number)) + header(b"f") + END)
+        with pytest.raises(ArchiveError, match="Tar entry size overflow"):
+            read(header(b"f", octal=b"\x80" + size.to_bytes(11, "big")) + END)
+        for sparse in ((b"size", b"map", b"0,3"), (b"realsize", b"major", b"1")):
+            name, other, value = (b"GNU.sparse." + sparse[0], b"GNU.sparse." + sparse[1], sparse[2])
+            with pytest.raises(ArchiveError, match=r"Damaged tar archive \(sparse file\): f"):
+                read(pax((name, number), (other, value)) + header(b"f", 3) + padded(b"0\n3") + END)
+    reader = TarReader(ByteStream(iter((pax((b"size", b"%d" % (2**63 - 2))) + header(b"f"),))))
+    assert reader.next_member() is not None
+
+
+def test_hard_link_to_nothing_is_no_link() -> None:
+    assert first(header(b"l", kind=b"1") + END).kind is MemberKind.OTHER
+    data = pax((b"linkpath", b"")) + header(b"l", 3, kind=b"1") + padded(b"abc") + END
+    assert [(m.kind, content) for m, content in read(data)] == [(MemberKind.FILE, b"abc")]
+    data = pax((b"linkpath", b"")) + header(b"l", kind=b"1", target=b"f") + END
+    assert first(data).target == b"f"
 
 
 @pytest.mark.parametrize("kind", [b"x", b"X", b"g", b"L", b"K", b"A"])

@@ -14,6 +14,8 @@ Buffer = bytes | memoryview
 # Any of these stands in memory as a whole: long names, long link targets, extended headers (of
 # which a record has five bytes at least, and costs thirty times that). libarchive's limit.
 MAX_SPECIAL_BYTES = 1 << 20
+# Sizes are less: where libarchive's numbers stop, one that large may have been any larger one.
+SIZE_LIMIT = (1 << 63) - 1
 
 
 class ArchiveError(FormatError):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyostree.formats.archive_member import ArchiveError
+from pyostree.formats.archive_member import SIZE_LIMIT, ArchiveError
 
 BLOCK_BYTES = 512
 ZERO_BLOCK = bytes(BLOCK_BYTES)
@@ -81,7 +81,9 @@ def decode_tar_header(block: bytes) -> TarHeader:
         raise ArchiveError("Damaged tar archive")
     size = decode_number(block[124:136])
     if size < 0:
-        raise ArchiveError("Damaged tar archive")
+        raise ArchiveError("Tar entry has negative size")
+    if size >= SIZE_LIMIT:
+        raise ArchiveError("Tar entry size overflow")
     return TarHeader(block, size, block[156:157])
 
 

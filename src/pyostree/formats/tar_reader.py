@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pyostree.formats.archive_member import (
     MAX_SPECIAL_BYTES,
+    SIZE_LIMIT,
     ArchiveError,
     Buffer,
     Member,
@@ -131,10 +132,13 @@ class TarReader:
         path = fields.get(b"GNU.sparse.name", fields.get(b"path", self._path))
         self._path = path
         target = header.target if extension.target is None else extension.target
+        target = fields.get(b"linkpath") or target
         kind, has_content = _kind_of(header.type, path, is_pax=bool(fields))
         self._begin(_number(fields, b"size", header.size) if has_content else 0)
         if kind is MemberKind.FILE and (fields or header.type == _SPARSE):
             self._set_sparse(self._sparse_map(header, extension.records, fields))
+        if kind is MemberKind.HARD_LINK and not target:  # libarchive does not take it for a link
+            kind = MemberKind.FILE if self._size else MemberKind.OTHER
         return Member(
             path,
             kind,
@@ -142,7 +146,7 @@ class TarReader:
             _number(fields, b"uid", header.uid) & _ID_MASK,
             _number(fields, b"gid", header.gid) & _ID_MASK,
             self._size,
-            fields.get(b"linkpath", target),
+            target,
             pax_xattrs(extension.records) if fields else (),
         )
 
@@ -164,7 +168,9 @@ class TarReader:
 
     def _begin(self, size: int) -> None:
         if size < 0:
-            raise ArchiveError("Damaged tar archive")
+            raise ArchiveError("Tar size attribute is negative")
+        if size >= SIZE_LIMIT:
+            raise ArchiveError("Tar size attribute overflow")
         self._sparse = None
         self._stored = self._size = size
         self._padding = -size % BLOCK_BYTES

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pyostree.formats.archive_member import ArchiveError, Buffer
+from pyostree.formats.archive_member import SIZE_LIMIT, ArchiveError, Buffer
 from pyostree.formats.byte_stream import ByteStream
 from pyostree.formats.tar_header import BLOCK_BYTES, decode_number
 from pyostree.formats.tar_pax import Records, decode_pax_number
@@ -131,7 +131,7 @@ def _checked(size: int, numbers: list[int]) -> SparseMap:
         if length < 0 or offset < end:
             raise ArchiveError("Damaged tar archive (sparse file)")
         end = offset + length
-    if end > size:
+    if end > size or size >= SIZE_LIMIT:
         raise ArchiveError("Damaged tar archive (sparse file)")
     return SparseMap(size, extents)
 
