@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from repo_lab import MODES, Command, Result, commit, must, ours, reference, write_files
+from repo_lab import (
+    MODES,
+    OURS,
+    REFERENCE,
+    Command,
+    Result,
+    commit,
+    make_repo,
+    must,
+    ours,
+    reference,
+    write_files,
+)
 
 ZEROS = "0" * 64
 
@@ -293,3 +306,29 @@ def test_refs_creating_and_deleting_leaves_the_same_files(lab: Lab, tmp_path: Pa
     for step, mine, theirs in zip(steps, outcomes[0][0], outcomes[1][0], strict=True):
         assert mine == theirs, step
     assert outcomes[0][1] == outcomes[1][1]
+
+
+# -- closed output ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("refs", ""),
+        ("ls m", ""),
+        ("export m", "error: Write error\n"),
+        ("export nosuch", "error: Refspec 'nosuch' not found\n"),
+        ("cat m a", "error: Error writing to file descriptor: Bad file descriptor\n"),
+        ("cat m nosuch", "error: No such file or directory: nosuch\n"),
+    ],
+)
+def test_closed_output_takes_lines_but_no_content(command: str, error: str, tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "repo")
+    commit(repo, "-b", "m", f"--tree=dir={write_files(tmp_path / 'tree', {'a': 'a'})}")
+    for program in (OURS, REFERENCE):
+        result = subprocess.run(
+            ["/bin/sh", "-c", f"exec {program} --repo={repo} {command} >&-"],
+            check=False,
+            stderr=subprocess.PIPE,
+        )
+        assert (result.returncode, result.stderr.decode()) == (1 if error else 0, error)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PARAMETERS = "COMMIT PATH..."
 NEEDS = REPO
 _MISSING = "A COMMIT and at least one PATH argument are required"
+_CLOSED = "Error writing to file descriptor: Bad file descriptor"
 OPTIONS = (positionals("words", missing=_MISSING),)
 
 
@@ -22,6 +23,7 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Write each file, one after the other."""
+    from pyostree.cli.console import binary_output
     from pyostree.errors import doing
     from pyostree.repo.tree import CommitTree
 
@@ -32,6 +34,7 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     out.flush()
     for path in paths:
         file = tree.look_up_content(path)
+        target = binary_output(out, _CLOSED)
         with repo.store.open_content(file.checksum) as content, doing(f"{file.checksum}.file"):
             for chunk in content.chunks():
-                out.buffer.write(chunk)
+                target.write(chunk)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
-from typing import NoReturn, TextIO
+from typing import BinaryIO, NoReturn, TextIO
 
-from pyostree.errors import describe
+from pyostree.errors import OstreeError, describe
 
 _RED_BOLD = "\x1b[31m\x1b[1m"
 _PLAIN = "\x1b[0m\x1b[22m"
@@ -63,9 +63,24 @@ class Console:
         return any(events & POLLERR for _, events in poller.poll(0))
 
 
+class _Nowhere(TextIOWrapper):
+    """Stands in for a stream that our caller closed: lines vanish, as the reference's do."""
+
+
+def binary_output(out: TextIO, error: str) -> BinaryIO:
+    """Return where a command writes content, which must not vanish.
+
+    Raises:
+        OstreeError: our caller closed standard output; `error` is the message.
+    """
+    if isinstance(out, _Nowhere):
+        raise OstreeError(error)
+    return out.buffer
+
+
 def _set_up(stream: TextIO | None, charset: str, errors: str) -> TextIO:
     if stream is None:  # closed by our caller
-        return open(os.devnull, "w", encoding=charset, errors=errors)
+        return _Nowhere(open(os.devnull, "wb"), encoding=charset, errors=errors)
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(encoding=charset, errors=errors)
     return stream

@@ -30,6 +30,7 @@ class Args(NamedTuple):
 
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
+    from pyostree.cli.console import binary_output
     from pyostree.cli.progress import shown_progress
     from pyostree.progress import watch_with
     from pyostree.repo.tar_export import export_tar, export_to_file
@@ -44,4 +45,4 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
             return
         out.flush()
         for piece in export_tar(repo, args.commit, subpath=subpath, prefix=prefix, watch=watch):
-            out.buffer.write(piece)
+            binary_output(out, "Write error").write(piece)
