@@ -319,7 +319,7 @@ def test_refs_creating_and_deleting_leaves_the_same_files(lab: Lab, tmp_path: Pa
         ("export m", "error: Write error\n"),
         ("export nosuch", "error: Refspec 'nosuch' not found\n"),
         ("cat m a", "error: Error writing to file descriptor: Bad file descriptor\n"),
-        ("cat m nosuch", "error: No such file or directory: nosuch\n"),
+        ("cat m nosuch", "error: No such file or directory: /nosuch\n"),
     ],
 )
 def test_closed_output_takes_lines_but_no_content(command: str, error: str, tmp_path: Path) -> None:
