@@ -26,6 +26,9 @@ from tests.repo_lab import (
 )
 
 from pyostree.formats.xattrs import encode_xattrs
+from pyostree.fs.dir import Dir
+from pyostree.repo.prune import PruneOptions, prune
+from pyostree.repo.repo import Repo
 
 MODE = "bare-split-xattrs"
 SWITCH = "OSTREE_EXP_WRITE_BARE_SPLIT_XATTRS"
@@ -182,6 +185,59 @@ def test_split_prune_keeps_shared_xattrs(places: Path, tmp_path: Path) -> None:
     must(ours("prune", f"--repo={repo}", "--refs-only"))
     assert object_names(repo) == object_names(tmp_path / "small-split")
     check_both(repo)
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing is caught or cleaned up."""
+
+
+def _prune_until(repo: Path, calls: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Prune, with a kill after so many files were removed; tell whether it came to that."""
+    left = calls
+    really_remove = Dir.remove
+
+    def remove(self: Dir, name: str, *, missing_ok: bool = False) -> bool:
+        nonlocal left
+        if ".file" in name:
+            if left == 0:
+                raise Killed
+            left -= 1
+        return really_remove(self, name, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch, Repo.open(str(repo)) as opened:
+        patch.setattr(Dir, "remove", remove)
+        try:
+            prune(opened, PruneOptions(refs_only=True, depth=0))
+        except Killed:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["linked", "copied"])
+def test_split_prune_killed_anywhere_leaves_nothing_for_ever(
+    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, copied: bool
+) -> None:
+    pristine = split(places / "bare", tmp_path / "pristine")
+    for link in (pristine / "objects").glob("??/*-xattrs-link") if copied else ():
+        data = link.read_bytes()
+        link.unlink()
+        link.write_bytes(data)
+    must(ours("refs", f"--repo={pristine}", "--delete", "main"))
+    calls, was_killed = 0, True
+    while was_killed:
+        for then_pull in (False, True):
+            repo = tmp_path / f"{calls}-{then_pull}"
+            must(run_process("/bin/cp", "-a", "--reflink=auto", pristine, repo))
+            was_killed = _prune_until(repo, calls, monkeypatch)
+            if then_pull:  # what is half gone is no reason not to fetch it
+                must(ours("pull-local", f"--repo={repo}", places / "split"))
+                must(ours("fsck", f"--repo={repo}", "-q"))
+                must(ours("refs", f"--repo={repo}", "--delete", "main"))
+            assert not _prune_until(repo, 1000, monkeypatch)
+            assert object_names(repo) == set()
+            shutil.rmtree(repo)
+        calls += 1
+    assert calls > 10
 
 
 def test_split_writing_is_refused_like_reference(places: Path, tmp_path: Path) -> None:

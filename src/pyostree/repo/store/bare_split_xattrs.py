@@ -13,6 +13,7 @@ reference, whose experimental switch writes files that lack owner, mode and xatt
 from __future__ import annotations
 
 import hashlib
+import stat
 
 from pyostree.errors import ObjectNotFoundError, UnsupportedError
 from pyostree.formats.file_header import FileHeader
@@ -68,22 +69,51 @@ class BareSplitXattrsStore(BareStore):
                 raise
             self._write_named(link, raw)
 
-    def delete(self, name: ObjectName) -> None:
-        """Remove a published object; with a file its xattrs, unless others share them."""
-        super().delete(name)
+    # -- a file is whole with its xattrs only ----------------------------------------------
+
+    def has(self, name: ObjectName) -> bool:
+        """Tell whether this repository or a parent has the object, a file with its xattrs."""
+        own = self.has_own(name) and self._has_link(name, self.places())
+        return own or (self.parent is not None and self.parent.has(name))
+
+    def is_published(self, name: ObjectName) -> bool:
+        """As `has`, leaving out what the running transaction has staged."""
+        places = (self.objects,)
+        own = self.objects.exists(self.path_of(name)) and self._has_link(name, places)
+        return own or (self.parent is not None and self.parent.has(name))
+
+    def _has_link(self, name: ObjectName, places: tuple[Dir, ...]) -> bool:
         if name.type is not ObjectType.FILE:
-            return
+            return True
         link = loose_path(name.checksum, "file-xattrs-link")
+        return any(place.exists(link) for place in places)
+
+    def delete(self, name: ObjectName) -> None:
+        """Remove a published object; with a file its xattrs, unless others share them.
+
+        The file goes last: interrupted, the rest would never be found, since only files are listed.
+        """
+        if name.type is ObjectType.FILE:
+            link = loose_path(name.checksum, "file-xattrs-link")
+            self._remove_unshared(link)
+            self.objects.remove(link, missing_ok=True)
+        super().delete(name)
+
+    def _remove_unshared(self, link: str) -> None:
+        """Remove the xattrs of which `link` is a link or copy if it is the last of them."""
         status = self.objects.try_stat(link)
-        if status is None:
+        if status is None or not stat.S_ISREG(status.st_mode):
             return
-        shared = ObjectName(
-            Checksum(hashlib.sha256(self._read_link(link)).digest()), ObjectType.FILE_XATTRS
-        )
-        self.objects.remove(link)
-        left = self.objects.try_stat(self.path_of(shared))
-        if left is not None and left.st_nlink == 1:
-            self.objects.remove(self.path_of(shared), missing_ok=True)
+        if status.st_size > _MAX_XATTRS_BYTES:
+            return  # nonsense, of which there is no original
+        raw = self.objects.read_file(link, max_bytes=_MAX_XATTRS_BYTES, follow=False)
+        path = loose_path(Checksum(hashlib.sha256(raw).digest()), "file-xattrs")
+        shared = self.objects.try_stat(path)
+        if shared is None:
+            return
+        is_linked = (shared.st_dev, shared.st_ino) == (status.st_dev, status.st_ino)
+        if shared.st_nlink == (2 if is_linked else 1):
+            self.objects.remove(path)
 
     def _check_writable_header(self, checksum: Checksum, header: FileHeader) -> None:
         if not self.settings.writes_split_xattrs:
