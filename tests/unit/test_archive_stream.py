@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pyostree.errors import OstreeError
+from pyostree.formats.archive_format import Compression
 from pyostree.formats.archive_member import ArchiveError
+from pyostree.repo import archive_stream
 from pyostree.repo.archive_stream import ArchiveSource
-from tar_lab import COMPRESSORS
+from tar_lab import COMPRESSORS, chunks_of
 
 DATA = os.urandom(400_000) + bytes(2 << 20)
 COMPRESSED = {name: compress(DATA) for name, compress in COMPRESSORS.items() if name != "plain"}
@@ -37,6 +40,61 @@ def test_stream_reads_on_in_further_parts_and_stops_at_junk(name: str, tmp_path:
     part = COMPRESSORS[name](b"part")
     assert read_all(write(tmp_path / "f", part * 3 + bytes(600) + part)) == b"part" * 4
     assert read_all(write(tmp_path / "f", part + b"junk" * 300)) == b"part"
+
+
+@pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd"])
+@pytest.mark.parametrize("size", [1, 13, 5000, 1 << 20])
+def test_decompress_finds_the_parts_wherever_chunks_end(name: str, size: int) -> None:
+    parts = [b"", b"a", b"", b"b" * 30_000, os.urandom(3000), b"", b"c"]
+    data = b"".join(COMPRESSORS[name](part) + bytes(len(part) % 7) for part in parts)
+    chunks = chunks_of(data + b"junk", size)
+    plain = archive_stream._decompress(chunks, Compression[name.upper()], threading.Event())
+    assert b"".join(plain) == b"".join(parts)
+
+
+@pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd"])
+def test_decompress_does_not_copy_the_rest_for_each_tiny_part(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed = []
+    real = archive_stream._decompressor
+
+    class Counting:
+        def __init__(self, unit: archive_stream.Decompressor) -> None:
+            self._unit = unit
+
+        def __getattr__(self, attribute: str) -> object:
+            return getattr(self._unit, attribute)
+
+        def decompress(self, data: bytes, limit: int) -> bytes:
+            handed.append(len(data))
+            return self._unit.decompress(data, limit)
+
+    def counting(
+        compression: Compression,
+    ) -> tuple[Callable[[], Counting], type[Exception]]:
+        make, error = real(compression)
+        return lambda: Counting(make()), error
+
+    monkeypatch.setattr(archive_stream, "_decompressor", counting)
+    count = 3000
+    chunks = iter((COMPRESSORS[name](b"") * count,))
+    plain = archive_stream._decompress(chunks, Compression[name.upper()], threading.Event())
+    assert list(plain) == []
+    assert len(handed) >= count
+    assert sum(handed) <= 1024 * len(handed)
+
+
+def test_decompress_that_is_left_ends_although_the_parts_give_nothing() -> None:
+    is_left = threading.Event()
+
+    def chunks() -> Iterator[bytes]:
+        yield COMPRESSORS["gzip"](b"") * 100
+        is_left.set()
+        yield COMPRESSORS["gzip"](b"") * 100
+        raise AssertionError("read on after that")
+
+    assert list(archive_stream._decompress(chunks(), Compression.GZIP, is_left)) == []
 
 
 def test_stream_reads_frames_that_are_to_be_skipped(tmp_path: Path) -> None:

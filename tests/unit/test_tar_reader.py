@@ -53,6 +53,17 @@ def test_stream_gives_the_bytes_in_pieces_of_any_size(chunk: int) -> None:
     assert stream.skip(4) == 4
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 7, 100])
+def test_stream_goes_back_by_what_it_gave(chunk: int) -> None:
+    data = bytes(range(100))
+    stream = ByteStream(chunks_of(data, chunk))
+    for end in (10, 11, 60, 100):
+        given = bytes(stream.take(end))
+        assert given == data[:end]
+        stream.put_back(given)
+    assert b"".join(stream.rest()) == data
+
+
 def test_stream_take_within_a_chunk_copies_nothing() -> None:
     data = b"x" * 100
     assert ByteStream(iter((data,))).take(50).obj is data

@@ -61,11 +61,22 @@ class ByteStream:
 
     def peek(self, size: int) -> bytes:
         """Return the next `size` bytes, fewer only at the end, without passing over them."""
+        if self._position + size <= self._end:
+            return bytes(self._chunk[self._position : self._position + size])
         data = bytes(self.take(size))
         self._chunk = memoryview(data + bytes(self._chunk[self._position : self._end]))
         self._position = 0
         self._end = len(self._chunk)
         return data
+
+    def put_back(self, data: bytes) -> None:
+        """Go back by `data`, the last bytes that were returned."""
+        if len(data) <= self._position:
+            self._position -= len(data)
+            return
+        self._chunk = memoryview(data + bytes(self._chunk[self._position : self._end]))
+        self._position = 0
+        self._end = len(self._chunk)
 
     def rest(self) -> Iterator[bytes]:
         """Yield everything that is left."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyostree.errors import OstreeError
 from pyostree.formats.archive_format import SNIFF_BYTES, Compression, continues, find_compression
-from pyostree.formats.archive_member import ArchiveError
+from pyostree.formats.archive_member import ArchiveError, Buffer
 from pyostree.formats.byte_stream import ByteStream
 from pyostree.fs.stream_input import StreamInput
 
@@ -29,6 +29,8 @@ STDIN = "-"
 _STDIN_FD = 0
 _CHUNK_BYTES = 1 << 20
 _CHUNKS_AHEAD = 8
+# A decompressor copies what it gets and does not need, so that each of many tiny parts gets little.
+_FIRST_BYTES = 1024
 _MAX_LAYERS = 8
 # What a decompressor may allocate for its window; the reference's library allows as much to xz.
 _MAX_XZ_BYTES = 1 << 30
@@ -45,7 +47,7 @@ class Decompressor(Protocol):
     def needs_input(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+    def decompress(self, data: Buffer, max_length: int = -1) -> bytes: ...
 
 
 class ArchiveSource:
@@ -56,10 +58,11 @@ class ArchiveSource:
         is_compressed: known once something was read.
     """
 
-    __slots__ = ("_file", "_name", "call", "is_compressed")
+    __slots__ = ("_file", "_is_left", "_name", "call", "is_compressed")
 
     def __init__(self, path: str) -> None:
         self.is_compressed = False
+        self._is_left = threading.Event()
         if path == STDIN:
             self.call, self._name = "archive_read_open_fd", "fd 0"
         else:
@@ -81,6 +84,7 @@ class ArchiveSource:
             try:
                 yield ByteStream(ahead.chunks())
             finally:
+                self._is_left.set()
                 self._file.stop()
                 ahead.close()
 
@@ -101,7 +105,7 @@ class ArchiveSource:
             if compression is None:
                 return stream.rest()
             self.is_compressed = True
-            chunks = _decompress(stream.rest(), compression)
+            chunks = _decompress(stream.rest(), compression, self._is_left)
         raise ArchiveError(f"Unrecognized archive format: compressed more than {_MAX_LAYERS} times")
 
     def _chunks(self) -> Iterator[bytes]:
@@ -159,40 +163,48 @@ class _ReadAhead:
         self._thread.join()
 
 
-def _decompress(chunks: Iterator[bytes], compression: Compression) -> Iterator[bytes]:
-    """Yield the decompressed bytes, in chunks of bounded size; junk behind them is ignored."""
+def _decompress(
+    chunks: Iterator[bytes], compression: Compression, is_left: threading.Event
+) -> Iterator[bytes]:
+    """Yield the decompressed bytes, in chunks of bounded size; junk behind them is ignored.
+
+    Ends early once `is_left`: parts may be many that give nothing, and so no turn to our caller.
+    """
     name = compression.name.lower()
     make, error = _decompressor(compression)
     unit = make()
-    data = b""
+    stream = ByteStream(chunks)
+    count = _FIRST_BYTES
     try:
-        while True:
+        while not is_left.is_set():
             if unit.eof:
-                data = _next_part(unit.unused_data, chunks)
-                if not continues(compression, data):
+                stream.put_back(unit.unused_data)
+                if not continues(compression, _next_part(stream, is_left)):
                     return
                 unit = make()
-            elif unit.needs_input and not data:
-                data = next(chunks, b"")
+                count = _FIRST_BYTES
+            data: Buffer = b""
+            if unit.needs_input:
+                data = next(stream.pieces(count), b"")
+                count = min(2 * count, _CHUNK_BYTES)
                 if not data:
                     raise ArchiveError(f"truncated {name} input")
             plain = unit.decompress(data, _CHUNK_BYTES)
-            data = b""
             if plain:
                 yield plain
     except (error, EOFError, MemoryError, OSError) as err:
         raise ArchiveError(f"{name} decompression failed: {err}") from err
 
 
-def _next_part(data: bytes, chunks: Iterator[bytes]) -> bytes:
-    """Return what follows a part of compressed data, without padding of zeros."""
-    data = data.lstrip(b"\0")
-    while len(data) < SNIFF_BYTES:
-        more = next(chunks, b"")
-        if not more:
-            break
-        data = (data + more).lstrip(b"\0")
-    return data
+def _next_part(stream: ByteStream, is_left: threading.Event) -> bytes:
+    """Pass over padding of zeros; return the start of what follows a part of compressed data."""
+    while not is_left.is_set():
+        start = stream.peek(SNIFF_BYTES)
+        zeros = len(start) - len(start.lstrip(b"\0"))
+        if not zeros:
+            return start
+        stream.skip(zeros)
+    return b""
 
 
 def _decompressor(
