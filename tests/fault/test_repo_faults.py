@@ -146,6 +146,13 @@ def test_set_ref_and_config_disk_full_old_state_stays(small_disk: Path, tmp_path
     check_both(repo)
 
 
+def beyond_a_percent(path: Path) -> int:
+    """Return a size that 99 % of an even nearly empty file system leave no room for."""
+    figures = os.statvfs(path)
+    spare = figures.f_bfree - figures.f_blocks * 99 // 100
+    return (spare + figures.f_blocks // 200) * figures.f_frsize
+
+
 @pytest.mark.parametrize(
     "setting",
     [{"min_free_space_size": "900000GB"}, {"min_free_space_percent": "99"}],
@@ -156,6 +163,7 @@ def test_commit_minimum_of_free_space_same_refusal(
     tmp_path: Path, mode: str, setting: dict[str, str]
 ) -> None:
     tree = write_files(tmp_path / "tree", {"file": bytes(20_000)})
+    os.truncate(tmp_path / "tree/file", max(20_000, beyond_a_percent(tmp_path)))
     errors = []
     for command in (ours, reference):
         repo = make_repo(tmp_path / command.__name__, mode, **setting)
