@@ -25,6 +25,7 @@ from repo_lab import (
     object_names,
     ours,
     refs_of,
+    run_process,
     write_files,
 )
 from tar_lab import (
@@ -196,18 +197,40 @@ def test_memory_stays_bounded_whatever_the_archive_holds(tmp_path: Path) -> None
     must(ours("ls", f"--repo={repo}", "main", "/zeros"))
 
 
-def test_writer_that_is_killed_leaves_a_repository_that_works(repo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("members", [150, 400, 800])
+def test_writer_that_is_killed_leaves_a_repository_that_works(repo: Path, members: int) -> None:
+    """Its archive stops in the middle, so that it waits for more when it is killed."""
     tree = make_tar(ROOT, *(Item(f"f{n}", os.urandom(4000)) for n in range(800)))
-    archive = tar_file(tmp_path / "big", tree)
-    argv = [OURS, "commit", f"--repo={repo}", "-b", "main", f"--tree=tar={archive}"]
-    for delay_s in (0.1, 0.2, 0.3):
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(delay_s)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        must(ours("fsck", f"--repo={repo}", "-q"))
-    must(ours(*argv[1:]))
+    argv = [OURS, "commit", f"--repo={repo}", "-b", "main", WHEN, "--tree=tar=-"]
+    process = subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    assert process.stdin is not None
+    process.stdin.write(tree[: members * 4608])
+    process.stdin.flush()
+    _wait_for_staged_objects(repo, process)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    process.stdin.close()
+    assert _staged_objects(repo)
+    assert_nothing_in(repo)
     must(ours("fsck", f"--repo={repo}", "-q"))
+    must(run_process(*argv, stdin=tree))
+    assert not _staged_objects(repo)
+    must(ours("fsck", f"--repo={repo}", "-q"))
+    assert len(must(ours("ls", f"--repo={repo}", "main")).splitlines()) == 801
+
+
+def _staged_objects(repo: Path) -> list[Path]:
+    return list(repo.glob("tmp/staging-*/??/*.filez"))
+
+
+def _wait_for_staged_objects(repo: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while not _staged_objects(repo):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 # -- export ------------------------------------------------------------------------------------
