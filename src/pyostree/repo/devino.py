@@ -37,6 +37,11 @@ class KnownInodes:
         self._scanned = scanned
         self._noted = noted
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no inode is known at all."""
+        return not (self._scanned or self._noted)
+
     def find(self, inode: Inode) -> Checksum | None:
         """Return the object of which a file that exists is a hard link; None if not known."""
         scanned = self._scanned.get(inode)

@@ -95,6 +95,12 @@ class Ingester:
         # A guess shared by all threads; a wrong one only costs time.
         self._expects_new = False
         self._device = repo.dir.stat_self().st_dev
+        changes_nothing = not (
+            modifier.changes_entries or self._skip_xattrs or self._labels.is_active
+        )
+        self._takes_links_as_they_are = not self._known.is_empty and (
+            changes_nothing or devino_canonical
+        )
 
     def ingest(
         self, entries: Iterable[Entries]
@@ -125,6 +131,18 @@ class Ingester:
     # -- regular files -------------------------------------------------------------------
 
     def _ingest_file(self, directory: Dir, name: str, path: str) -> Ingested | None:
+        linked = self._find_link(directory, name) if self._takes_links_as_they_are else None
+        return linked or self._read_file(directory, name, path)
+
+    def _find_link(self, directory: Dir, name: str) -> Ingested | None:
+        """Return what a hard link of an object is, without opening it."""
+        status = directory.stat(name)
+        known = self._known.find(Inode(status.st_dev, status.st_ino))
+        if known is None or not stat.S_ISREG(status.st_mode):
+            return None
+        return Ingested(name, known, status.st_size, Outcome.CACHE_HIT)
+
+    def _read_file(self, directory: Dir, name: str, path: str) -> Ingested | None:
         with InputFile.open(directory, name) as file:
             status = file.status()
             if not stat.S_ISREG(status.st_mode):

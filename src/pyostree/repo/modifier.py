@@ -104,6 +104,11 @@ class CommitModifier:
         self.skip_archived_xattrs = self._skips_xattrs or canonical_by_mode
         self.is_active = self._has_filter or self.skip_xattrs or self.labels.is_wanted
 
+    @property
+    def changes_entries(self) -> bool:
+        """Whether `apply` may return anything but what it is given."""
+        return self._has_filter or self._canonical
+
     def apply(self, path: str, found: Ownership) -> Ownership | None:
         """Return what the commit says of the entry at `path`; None leaves it out.
 
