@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from pyostree.formats.commit import encode_metadata
@@ -17,9 +17,13 @@ from pyostree.formats.objects import (
 )
 from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.modes import RepoMode
+from pyostree.repo.processes import SharedWork, Sharing
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.listing import LooseDirectory, iter_directories, iter_loose_commits
 from pyostree.repo.traverse import Reachable
+
+# Fewer are deleted sooner than a helper is forked.
+_SHARED_FROM_FILES = 3000
 
 
 class PruneResult(NamedTuple):
@@ -78,10 +82,30 @@ class _Sweep:
             self._sweep_commits(directory.only_commits(), set(directory.names))
         if not commit_only:
             watch.begin(Phase.DELETE, files)
-            for directory in iter_directories(self._objects):
-                self._sweep_directory(directory)
-                watch.advance(directory.count_others())
+            self._sweep_others(watch, files)
         return PruneResult(self._total, self._deleted, self._freed)
+
+    def _sweep_others(self, watch: Watch, files: int) -> None:
+        def add(directory: LooseDirectory, found: PruneResult) -> None:
+            self._total += found.total
+            self._deleted += found.deleted
+            self._freed += found.freed_bytes
+            watch.advance(directory.count_others())
+
+        # What several files share of their xattrs goes with the last of them: one at a time.
+        if files < _SHARED_FROM_FILES or self._splits_xattrs:
+            for directory in iter_directories(self._objects):
+                add(directory, self._sweep_directory(directory))
+            return
+        sharing = Sharing(self._sweep_directory, _pack, self._sweep_packed)
+        with SharedWork(sharing, add) as shared:
+            for directory in iter_directories(self._objects):
+                shared.submit(directory)
+            shared.finish()
+
+    def _sweep_packed(self, first: str, _: Sequence[int]) -> PruneResult:
+        with self._objects.open_dir(first) as directory:
+            return self._sweep_directory(LooseDirectory(first, directory.list()))
 
     def _count_inherited(self, parent: Repo) -> None:
         # The reference counts the parent's commits, too, which are not ours to delete.
@@ -109,7 +133,8 @@ class _Sweep:
         if f"{name.checksum}.commitpartial" in self._marks:
             self._repo.clear_partial(name.checksum)
 
-    def _sweep_directory(self, directory: LooseDirectory) -> None:
+    def _sweep_directory(self, directory: LooseDirectory) -> PruneResult:
+        total = deleted = freed = 0
         needed: dict[ObjectType, Set[bytes]] = {
             ObjectType.FILE: self._reachable.files.bucket(int(directory.first, 16)),
             ObjectType.DIRTREE: self._reachable.dirtrees,
@@ -119,7 +144,7 @@ class _Sweep:
         for file, digest, kind in directory.parse(self._extension):
             if kind is ObjectType.COMMIT:
                 continue
-            self._total += 1
+            total += 1
             wanted = needed.get(kind)
             if wanted is None:
                 if self._is_link_needed(ObjectName(Checksum(digest), kind)):
@@ -128,7 +153,7 @@ class _Sweep:
                 continue
             path = f"{directory.first}/{file}"
             try:
-                self._freed += self._objects.stat(path).st_size
+                freed += self._objects.stat(path).st_size
                 if self._deletes and not self._splits_xattrs:
                     self._objects.remove(path)
             except OSError as err:
@@ -136,7 +161,8 @@ class _Sweep:
                 raise
             if self._deletes and self._splits_xattrs:
                 self._store.delete(ObjectName(Checksum(digest), kind))
-            self._deleted += 1
+            deleted += 1
+        return PruneResult(total, deleted, freed)
 
     def _is_link_needed(self, name: ObjectName) -> bool:
         """Tell whether a payload link leads to a file that is kept and large enough to share."""
@@ -153,6 +179,10 @@ class _Sweep:
         text = link.removeprefix("../").removesuffix(".file").replace("/", "", 1)
         checksum = parse_checksum(text) if is_checksum(text) else name.checksum
         return ObjectName(checksum, ObjectType.FILE)
+
+
+def _pack(directory: LooseDirectory) -> tuple[str, Sequence[int]]:
+    return directory.first, ()  # the exclusive lock keeps others from changing what it holds
 
 
 def _partial_marks(repo: Repo) -> frozenset[str]:
