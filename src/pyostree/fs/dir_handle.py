@@ -6,9 +6,9 @@ import errno
 import os
 import stat as stat_bits
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
+from pyostree.closing import Closing
 from pyostree.fs.descriptor import OPEN_DIR, check_regular, read_all
 
 _OPEN_FILE = os.O_RDONLY | os.O_CLOEXEC
@@ -16,7 +16,7 @@ _OPEN_FILE = os.O_RDONLY | os.O_CLOEXEC
 _CLOSED = -2
 
 
-class DirHandle:
+class DirHandle(Closing):
     """One open directory, to look into; closed by ``with`` or `close`. `label` is for messages."""
 
     __slots__ = ("_fd", "label")
@@ -51,17 +51,6 @@ class DirHandle:
         if text and not name:
             return cls.at("/"), "."
         return cls.at(parent or "."), name
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         self.close()

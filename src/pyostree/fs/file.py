@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
+from pyostree.closing import Closing
 from pyostree.fs.dir import Dir, read_all
 from pyostree.fs.xattr import Xattrs, read_fd_xattr, read_fd_xattrs
 
@@ -46,7 +46,7 @@ def read_whole(directory: Dir, name: str) -> bytes:
     return directory.read_file(name, follow=False)
 
 
-class InputFile:
+class InputFile(Closing):
     """Owns one descriptor; closed by ``with`` or `close`."""
 
     __slots__ = ("fd",)
@@ -63,17 +63,6 @@ class InputFile:
     def duplicate(cls, fd: int) -> Self:
         """Return a file of its own for a descriptor that stays open, such as standard input."""
         return cls(os.dup(fd))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the descriptor; a second call does nothing."""

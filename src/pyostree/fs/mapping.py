@@ -5,11 +5,11 @@ from __future__ import annotations
 import mmap
 import os
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
+
+from pyostree.closing import Closing
 
 
-class Mapping:
+class Mapping(Closing):
     """The content of an open file, read-only; a context manager.
 
     The file must not become shorter meanwhile.
@@ -26,17 +26,6 @@ class Mapping:
         if os.fstat(fd).st_size:  # nothing cannot be mapped
             self._map = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
             self.data = memoryview(self._map)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give the memory back; slices of `data` that are still in use keep it."""

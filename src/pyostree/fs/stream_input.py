@@ -7,15 +7,15 @@ import fcntl
 import os
 import select
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
+from pyostree.closing import Closing
 from pyostree.fs.dir import Dir
 
 _PIPE_BYTES = 1 << 20
 
 
-class StreamInput:
+class StreamInput(Closing):
     """Owns its descriptor; `stop` ends a `read` that waits, from any thread."""
 
     __slots__ = ("_fd", "_poll", "_wake_fd")
@@ -45,17 +45,6 @@ class StreamInput:
     def duplicate(cls, fd: int) -> Self:
         """Read from a descriptor that stays open, such as standard input."""
         return cls(os.dup(fd))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the descriptor; nobody may be reading any more."""

@@ -7,9 +7,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
+from pyostree.closing import Closing
 from pyostree.fs.dir import Dir, random_name, write_all
 
 TEMP_PREFIX = "tmp."  # of files that get a name before they are whole
@@ -20,7 +19,7 @@ _NAMED = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.ENOENT)
 
 
-class TempFile:
+class TempFile(Closing):
     """A new file in `directory`, mode 0600, that vanishes unless it is linked.
 
     Use as a context manager. `fd` is open for reading and writing.
@@ -39,17 +38,6 @@ class TempFile:
                 raise
             self._name = random_name(TEMP_PREFIX)
             self.fd = os.open(self._name, _NAMED, 0o600, dir_fd=directory.fileno())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; without a link it is gone."""

@@ -10,11 +10,11 @@ import email.utils
 import heapq
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pycurl
 
+from pyostree.closing import Closing
 from pyostree.errors import FetchError, FetchNotFoundError, describe
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempfile import TempFile
@@ -129,7 +129,7 @@ class _Transfer:
                 self.etag, self.last_modified = None, 0
 
 
-class CurlFetcher:
+class CurlFetcher(Closing):
     """Downloads many files at once; see `pyostree.remote.fetch.Fetcher`."""
 
     def __init__(self, settings: FetchSettings, temp: Dir) -> None:
@@ -145,17 +145,6 @@ class CurlFetcher:
         self._idle: list[_Transfer] = []
         self._active: dict[Any, _Transfer] = {}
         self._bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # -- Fetcher -------------------------------------------------------------------------
 

@@ -7,9 +7,9 @@ An error of a download is a value, `Completed.error`, so that a pull can decide 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol
 
+from pyostree.closing import Closing
 from pyostree.errors import FetchError, FetchNotFoundError
 from pyostree.fs.tempfile import TempFile
 from pyostree.remote.urls import BaseUrl
@@ -91,7 +91,7 @@ class FetchRequest(NamedTuple):
     tag: object = None
 
 
-class Body:
+class Body(Closing):
     """Content of an answer: in memory, or when large in a file without a name."""
 
     __slots__ = ("_data", "_file", "size")
@@ -100,17 +100,6 @@ class Body:
         self._data = data
         self._file = file
         self.size = len(data) if size is None else size
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def in_memory(self) -> bool:

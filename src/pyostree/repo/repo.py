@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from pyostree.closing import Closing
 from pyostree.errors import (
     TransactionError,
     doing,
@@ -37,7 +37,7 @@ _MAX_CONFIG_BYTES = 16 << 20
 _MAX_PARENTS = 16
 
 
-class Repo(RepoObjects):
+class Repo(RepoObjects, Closing):
     """An open repository; a context manager.
 
     Attributes:
@@ -185,17 +185,6 @@ class Repo(RepoObjects):
         with doing("Creating repo"):
             create_layout(directory, name, mode, None)
         return cls.open_below(directory, name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Abort a running transaction and close all handles."""

@@ -17,9 +17,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import TracebackType
 from typing import NamedTuple, Self
 
+from pyostree.closing import Closing
 from pyostree.errors import DeploymentError, OstreeError, doing
 from pyostree.fs.dir import Dir
 from pyostree.fs.mount import (
@@ -61,7 +61,7 @@ class SysrootSettings(NamedTuple):
     inherit_output: bool = False
 
 
-class Sysroot:
+class Sysroot(Closing):
     """An open sysroot; a context manager, which also releases the lock.
 
     Attributes:
@@ -100,17 +100,6 @@ class Sysroot:
         """
         text = os.fspath(path)
         return cls(Dir.at(text), os.path.abspath(text))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Release the lock and close all handles."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Self
 
+from pyostree.closing import Closing
 from pyostree.formats.file_header import FileHeader
 from pyostree.fs.file import InputFile
 
 
-class OpenContent:
+class OpenContent(Closing):
     """Header and content of one object; a context manager that owns its file.
 
     Attributes:
@@ -34,17 +33,6 @@ class OpenContent:
         self._file = file
         self._chunks = chunks
         self.raw = file if chunks is None else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

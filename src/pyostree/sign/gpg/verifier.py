@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
 
+from pyostree.closing import Closing
 from pyostree.errors import FormatError, VerificationError, doing
 from pyostree.formats.openpgp import count_signatures, dearmor
 from pyostree.fs.dir import Dir
@@ -22,7 +21,7 @@ _MAX_SIGNATURE_BYTES = 4 << 20
 _NO_DATA = "Unable to complete signature verification: GPGME: No data"
 
 
-class GpgVerifier:
+class GpgVerifier(Closing):
     """Verifies with a fixed set of keys; a context manager.
 
     The home is made when it is first needed, so that a verifier which is never asked costs nothing.
@@ -33,17 +32,6 @@ class GpgVerifier:
         self._opened = ExitStack()
         self._home: Dir | None = None
         self._keys: tuple[Key, ...] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Remove the home."""
