@@ -12,12 +12,15 @@ objects" of the object model.
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pyostree.errors import FormatError
 from pyostree.formats.framing import decode_text, offset_width, with_offsets
+from pyostree.formats.objects import Checksum
 from pyostree.formats.xattrs import Xattrs, check_xattrs, decode_xattrs, encode_xattrs
 
 PREFIX_BYTES = 8
@@ -64,6 +67,20 @@ def encode_header(header: FileHeader) -> bytes:
     body = _META.pack(uid, gid, mode) + b"\0\0\0\0" + _encode_target(target)
     variant = with_offsets(body + encode_xattrs(xattrs), [len(body)])
     return len(variant).to_bytes(4, "big") + b"\0\0\0\0" + variant
+
+
+def content_checksum(
+    header: FileHeader, chunks: Iterable[bytes | bytearray | memoryview] = ()
+) -> Checksum:
+    """Return the name of the content object with this header and the bytes in `chunks`.
+
+    Raises:
+        FormatError: the symlink target is not UTF-8.
+    """
+    digest = hashlib.sha256(encode_header(header))
+    for chunk in chunks:
+        digest.update(chunk)
+    return Checksum(digest.digest())
 
 
 def encode_archive_header(header: FileHeader, size: int) -> bytes:

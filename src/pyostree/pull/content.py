@@ -7,7 +7,6 @@ written itself but for the compression.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,9 +18,9 @@ from pyostree.formats.file_header import (
     FileHeader,
     archive_header_length,
     check_header,
+    content_checksum,
     decode_archive_header,
     encode_archive_header,
-    encode_header,
 )
 from pyostree.formats.objects import Checksum
 from pyostree.repo.store.archive import ArchiveStore
@@ -100,9 +99,7 @@ class ContentReceiver:
         raw = body.read()
         with doing("Writing content object"):
             content, is_exact = _inflate(raw, start)
-            digest = hashlib.sha256(encode_header(start.header))
-            digest.update(content)
-            _check(checksum, digest.digest())
+            _check(checksum, content_checksum(start.header, (content,)))
             if self._archive is not None and is_exact and _is_canonical(start):
                 return self._archive.put_archived(checksum, start.size, raw)
             return self._store.put_content(checksum, start.header, content)
@@ -113,10 +110,7 @@ class ContentReceiver:
         if self._archive is not None and _is_canonical(start):
             with doing("Writing content object"):
                 stream = _InflatedStream(body, start)
-                digest = hashlib.sha256(encode_header(start.header))
-                for chunk in stream:
-                    digest.update(chunk)
-                _check(checksum, digest.digest())
+                _check(checksum, content_checksum(start.header, stream))
                 if stream.is_exact:
                     return self._put_file(self._archive, checksum, body, start.size)
         written = self._store.write_content(
@@ -137,9 +131,9 @@ def _check_size(start: _Start, body: Body) -> None:
         raise FormatError(f"{packed} compressed bytes cannot hold {start.size} bytes")
 
 
-def _check(expected: Checksum, digest: bytes) -> None:
-    if digest != expected:
-        raise ChecksumMismatchError("file", str(expected), digest.hex())
+def _check(expected: Checksum, actual: Checksum) -> None:
+    if actual != expected:
+        raise ChecksumMismatchError("file", str(expected), str(actual))
 
 
 def _read_start(body: Body) -> _Start:

@@ -7,7 +7,7 @@ import os
 import stat
 
 from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
-from pyostree.formats.file_header import FileHeader, encode_header
+from pyostree.formats.file_header import FileHeader, content_checksum
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
@@ -41,29 +41,16 @@ def checksum_entry(
     if stat.S_ISREG(mode):
         with InputFile.open(directory, name) as file:
             xattrs = file.xattrs() if with_xattrs else ()
-            return _hash_file(FileHeader(owner, group, mode, "", xattrs), file)
+            return content_checksum(FileHeader(owner, group, mode, "", xattrs), file.chunks())
     xattrs = read_path_xattrs(directory, name) if with_xattrs else ()
     if stat.S_ISLNK(mode):
-        return _hash_symlink(directory, name, FileHeader(owner, group, mode, "", xattrs))
+        return content_checksum(FileHeader(owner, group, mode, directory.read_link(name), xattrs))
     if stat.S_ISDIR(mode):
         return checksum_dirmeta(owner, group, mode, xattrs)
     # No commit holds a device, socket or pipe, but two directories with some can be compared.
-    header = encode_header(FileHeader(owner, group, mode, "", xattrs))
-    return Checksum(hashlib.sha256(header).digest())
+    return content_checksum(FileHeader(owner, group, mode, "", xattrs))
 
 
 def checksum_dirmeta(uid: int, gid: int, mode: int, xattrs: Xattrs) -> Checksum:
     """Return the checksum of a directory's metadata object."""
     return Checksum(hashlib.sha256(encode_dirmeta(Dirmeta(uid, gid, mode, xattrs))).digest())
-
-
-def _hash_file(header: FileHeader, file: InputFile) -> Checksum:
-    digest = hashlib.sha256(encode_header(header))
-    for chunk in file.chunks():
-        digest.update(chunk)
-    return Checksum(digest.digest())
-
-
-def _hash_symlink(directory: Dir, name: str, header: FileHeader) -> Checksum:
-    whole = header._replace(target=directory.read_link(name))
-    return Checksum(hashlib.sha256(encode_header(whole)).digest())

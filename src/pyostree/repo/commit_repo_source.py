@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pyostree.formats.dirmeta import Dirmeta
-from pyostree.formats.file_header import FileHeader
 from pyostree.formats.objects import Checksum
 from pyostree.repo.ancestors import Ancestors
 from pyostree.repo.commit_ledger import Ledger
-from pyostree.repo.modifier import CommitModifier, Ownership
+from pyostree.repo.modifier import CommitModifier
 from pyostree.repo.mutable_tree import MutableTree, RootChecksums
 from pyostree.repo.parallel import map_ordered, worker_pool
 from pyostree.repo.repo import Repo
@@ -106,12 +104,8 @@ class RepoSource:
         if self._is_verbatim:
             return checksum
         meta = self._repo.load_dirmeta(checksum)
-        wanted = self._modifier.apply(path, Ownership(meta.uid, meta.gid, meta.mode))
-        if wanted is None:
-            return None
-        xattrs = () if self._skip_xattrs else meta.xattrs
-        xattrs = self._modifier.labels.relabel(path, wanted.mode, xattrs)
-        return self._ledger.put_dirmeta(Dirmeta(*wanted, xattrs))
+        changed = self._modifier.change(path, meta, skip_xattrs=self._skip_xattrs)
+        return None if changed is None else self._ledger.put_dirmeta(changed)
 
     # -- files, in several threads -------------------------------------------------------
 
@@ -130,12 +124,9 @@ class RepoSource:
         if may_stay and store.has_own_content(checksum):
             return _Taken(node, name, checksum, 0, False)
         header, size = store.read_header(checksum)
-        wanted = self._modifier.apply(lead + name, Ownership(header.uid, header.gid, header.mode))
-        if wanted is None:
+        changed = self._modifier.change(lead + name, header, skip_xattrs=self._skip_xattrs)
+        if changed is None:
             return None
-        xattrs = () if self._skip_xattrs else header.xattrs
-        xattrs = self._modifier.labels.relabel(lead + name, wanted.mode, xattrs)
-        changed = FileHeader(*wanted, header.target, xattrs)
         if changed == header and store.has_own_content(checksum):
             return _Taken(node, name, checksum, size, False, header.target)
         written = store.write_changed(checksum, changed)

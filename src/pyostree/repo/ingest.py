@@ -8,14 +8,13 @@ the small files in them.
 from __future__ import annotations
 
 import enum
-import hashlib
 import stat
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
 from pyostree.errors import FormatError, doing
-from pyostree.formats.file_header import FileHeader, encode_header
+from pyostree.formats.file_header import FileHeader, content_checksum
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
@@ -149,8 +148,6 @@ class Ingester:
                 raise FormatError(f"Not a regular file or symlink: {name}")
             size = status.st_size
             cached = self._known.find(Inode(status.st_dev, status.st_ino))
-            if cached is not None and self._devino_canonical:
-                return Ingested(name, cached, size, Outcome.CACHE_HIT)
             found = Ownership(status.st_uid, status.st_gid, status.st_mode)
             xattrs: Xattrs | None = None
             if cached is not None and self._repo.mode is RepoMode.BARE_USER:
@@ -180,10 +177,9 @@ class Ingester:
         limit = _IN_MEMORY_BYTES if self._expects_new else _SCRATCH_BYTES
         if size <= limit:
             data = self._read_small(file, size)
-            checksum = _hash(header, data)
-            is_new = self._store.put_content(checksum, header, data)
-            self._expects_new = is_new
-            return Ingested(name, checksum, len(data), _outcome(is_new=is_new))
+            written = self._store.put_bytes(header, data)
+            self._expects_new = written.is_new
+            return Ingested(name, written.checksum, len(data), _outcome(is_new=written.is_new))
         file = WatchedFile(file, self._watch)
         checksum = self._hash_stream(header, file)
         if self._store.has_own_content(checksum):
@@ -209,11 +205,9 @@ class Ingester:
         return found
 
     def _hash_stream(self, header: FileHeader, file: InputFile) -> Checksum:
-        digest = hashlib.sha256(encode_header(header))
         scratch = self._scratch()
-        while count := file.read_into(scratch):
-            digest.update(scratch[:count])
-        return Checksum(digest.digest())
+        counts = iter(lambda: file.read_into(scratch), 0)
+        return content_checksum(header, (scratch[:count] for count in counts))
 
     # -- adopting ------------------------------------------------------------------------
 
@@ -248,9 +242,8 @@ class Ingester:
         if cached is not None and is_unmodified:
             return Ingested(name, cached, 0, Outcome.CACHE_HIT)
         header = FileHeader(*wanted, directory.read_link(name), labelled)
-        checksum = _hash(header, b"")
-        is_new = self._store.put_content(checksum, header, b"")
-        return Ingested(name, checksum, 0, _outcome(is_new=is_new), header.target)
+        written = self._store.put_bytes(header, b"")
+        return Ingested(name, written.checksum, 0, _outcome(is_new=written.is_new), header.target)
 
 
 def _batches(entries: Iterable[Entries]) -> Iterator[list[Entries]]:
@@ -266,12 +259,6 @@ def _batches(entries: Iterable[Entries]) -> Iterator[list[Entries]]:
                 batch, files = [], 0
     if batch:
         yield batch
-
-
-def _hash(header: FileHeader, data: Buffer) -> Checksum:
-    digest = hashlib.sha256(encode_header(header))
-    digest.update(data)
-    return Checksum(digest.digest())
 
 
 def _outcome(*, is_new: bool) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import stat
@@ -12,8 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from pyostree.errors import FormatError, doing
 from pyostree.formats.dirmeta import Dirmeta
-from pyostree.formats.file_header import FileHeader, encode_header
-from pyostree.formats.objects import Checksum
+from pyostree.formats.file_header import FileHeader
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.fs.tempfile import TempFile
@@ -112,13 +110,9 @@ class MemorySource:
 
     def _job(self, node: MutableTree, directory: str, name: str, leaf: Leaf) -> _Job | None:
         path = directory + name if directory == "/" else f"{directory}/{name}"
-        given = leaf.header
-        wanted = self._modifier.apply(path, Ownership(given.uid, given.gid, given.mode))
-        if wanted is None:
+        header = self._modifier.change(path, leaf.header, skip_xattrs=self._skip_xattrs)
+        if header is None:
             return None
-        xattrs = () if self._skip_xattrs else given.xattrs
-        xattrs = self._modifier.labels.relabel(path, wanted.mode, xattrs)
-        header = FileHeader(*wanted, given.target, xattrs)
         content = leaf.content
         if isinstance(content, bytes | os.PathLike):
             return _Job(node, path, name, header, content)
@@ -139,12 +133,7 @@ class MemorySource:
             return job, self._store_bytes(job.header, job.content)
 
     def _store_bytes(self, header: FileHeader, content: Buffer) -> _Stored:
-        digest = hashlib.sha256(encode_header(header))
-        digest.update(content)
-        checksum = Checksum(digest.digest())
-        return _Stored(
-            Written(checksum, self._store.put_content(checksum, header, content)), len(content)
-        )
+        return _Stored(self._store.put_bytes(header, content), len(content))
 
     def _store_local(self, header: FileHeader, path: os.PathLike[str]) -> _Stored:
         parent, name = Dir.above(path)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Container, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pyostree.errors import ConflictError, FormatError, OstreeError
+from pyostree.formats.dirmeta import Dirmeta
+from pyostree.formats.file_header import FileHeader
 from pyostree.formats.variant_dict import variant_dict_order
 from pyostree.repo.commit_labels import NO_LABELS, CommitLabels
+
+Meta = TypeVar("Meta", Dirmeta, FileHeader)
 
 _CANONICAL_FILE = 0o100755
 _CANONICAL_DIR = 0o040755
@@ -103,6 +107,19 @@ class CommitModifier:
         self.skip_xattrs = self._skips_xattrs or self._canonical
         self.skip_archived_xattrs = self._skips_xattrs or canonical_by_mode
         self.is_active = self._has_filter or self.skip_xattrs or self.labels.is_wanted
+
+    def change(self, path: str, found: Meta, *, skip_xattrs: bool) -> Meta | None:
+        """Return what the commit says of an entry whose xattrs are known; None leaves it out.
+
+        Args:
+            path: see `apply`.
+            skip_xattrs: leave out all that it has; labels may be added.
+        """
+        wanted = self.apply(path, Ownership(found.uid, found.gid, found.mode))
+        if wanted is None:
+            return None
+        xattrs = self.labels.relabel(path, wanted.mode, () if skip_xattrs else found.xattrs)
+        return found._replace(uid=wanted.uid, gid=wanted.gid, mode=wanted.mode, xattrs=xattrs)
 
     @property
     def changes_entries(self) -> bool:

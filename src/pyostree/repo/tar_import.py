@@ -7,7 +7,6 @@ the stream straight into the store.
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import threading
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from pyostree.formats.archive_format import open_archive
 from pyostree.formats.archive_member import ArchiveReader, Member, MemberKind, show_path
 from pyostree.formats.archive_paths import parse_pathname_filter, relative_path
 from pyostree.formats.dirmeta import Dirmeta
-from pyostree.formats.file_header import FileHeader, encode_header
+from pyostree.formats.file_header import FileHeader
 from pyostree.formats.objects import CHECKSUM_BYTES, Checksum
 from pyostree.formats.xattrs import Xattrs
 from pyostree.repo.archive_stream import ArchiveSource
@@ -267,12 +266,8 @@ class TarSource:
             self._budget.give_back(_size(batch))
 
     def _store_file(self, file: _File) -> _Stored:
-        header, data = file.header, file.data
-        digest = hashlib.sha256(encode_header(header))
-        digest.update(data)
-        checksum = Checksum(digest.digest())
-        is_new = self._store.put_content(checksum, header, data)
-        return _Stored(checksum, len(data), is_new)
+        written = self._store.put_bytes(file.header, file.data)
+        return _Stored(written.checksum, len(file.data), written.is_new)
 
     def _within_budget(self, batches: Iterator[list[_File]]) -> Iterator[list[_File]]:
         for batch in batches:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,9 +13,9 @@ from pyostree.formats.file_header import (
     PREFIX_BYTES,
     FileHeader,
     archive_header_length,
+    content_checksum,
     decode_archive_header,
     encode_archive_header,
-    encode_header,
 )
 from pyostree.formats.objects import Checksum, loose_path
 from pyostree.fs.dir import Dir
@@ -127,10 +126,7 @@ class ArchiveStore(ObjectStore):
                 packed = read_packed(file)
                 if packed.header.is_symlink:
                     return super().write_changed(source, header)
-                digest = hashlib.sha256(encode_header(header))
-                for chunk in packed.inflated():
-                    digest.update(chunk)
-            checksum = Checksum(digest.digest())
+                checksum = content_checksum(header, packed.inflated())
             filez = chain((encode_archive_header(header, packed.size),), packed.compressed())
             with doing("Writing content object"):
                 is_new = self.put_archived_stream(checksum, packed.size, filez)

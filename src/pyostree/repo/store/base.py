@@ -22,7 +22,7 @@ from pyostree.errors import (
     UnsupportedError,
     doing,
 )
-from pyostree.formats.file_header import FileHeader, encode_header
+from pyostree.formats.file_header import FileHeader, content_checksum, encode_header
 from pyostree.formats.objects import Checksum, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
@@ -101,10 +101,12 @@ class ObjectStore(LooseObjects, ABC):
     def hash_content(self, checksum: Checksum) -> tuple[FileHeader, Checksum]:
         """Return the header of an object and the checksum that it really has."""
         with self.open_content(checksum) as content:
-            digest = hashlib.sha256(encode_header(content.header))
-            for chunk in content.chunks():
-                digest.update(chunk)
-            return content.header, Checksum(digest.digest())
+            return content.header, content_checksum(content.header, content.chunks())
+
+    def put_bytes(self, header: FileHeader, data: Buffer) -> Written:
+        """Store content that is in memory, under the checksum that it has."""
+        checksum = content_checksum(header, (data,))
+        return Written(checksum, self.put_content(checksum, header, data))
 
     def put_content(self, checksum: Checksum, header: FileHeader, data: Buffer) -> bool:
         """Store content that is known to hash to `checksum`; return whether it is new."""
@@ -158,8 +160,7 @@ class ObjectStore(LooseObjects, ABC):
             return Written(expected, False)
         with doing("Writing content object"):
             if header.is_symlink:
-                digest = hashlib.sha256(encode_header(header))
-                checksum = expect_checksum(Checksum(digest.digest()), expected)
+                checksum = expect_checksum(content_checksum(header), expected)
                 if self.has_own_content(checksum):
                     return Written(checksum, False)
                 return Written(checksum, self._put_new(checksum, header, b""))
@@ -235,10 +236,8 @@ class ObjectStore(LooseObjects, ABC):
         """
         with self.open_content(source) as content:
             if content.size <= _IN_MEMORY_BYTES:
-                data = b"".join(content.chunks())
-                checksum = _hash(header, (data,))
-                return Written(checksum, self.put_content(checksum, header, data))
-            checksum = _hash(header, content.chunks())
+                return self.put_bytes(header, b"".join(content.chunks()))
+            checksum = content_checksum(header, content.chunks())
         if self.has_own_content(checksum):
             return Written(checksum, False)
         with self.open_content(source) as content:
@@ -322,13 +321,6 @@ class ObjectStore(LooseObjects, ABC):
     @abstractmethod
     def _put_symlink(self, checksum: Checksum, header: FileHeader) -> bool:
         """Store a symlink; return whether it is new."""
-
-
-def _hash(header: FileHeader, chunks: Iterable[bytes]) -> Checksum:
-    digest = hashlib.sha256(encode_header(header))
-    for chunk in chunks:
-        digest.update(chunk)
-    return Checksum(digest.digest())
 
 
 def _exhaust(_tmp: TempFile, _header: FileHeader, _size: int, stream: Iterator[bytes]) -> None:
