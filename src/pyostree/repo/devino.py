@@ -9,10 +9,9 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_pat
 from pyostree.fs.dir import Dir
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.repo import Repo
+from pyostree.repo.staging import PREFIX_DIGITS
 from pyostree.repo.store.listing import LooseDirectory
 from pyostree.repo.uncompressed_cache import CACHE_NAME
-
-_PREFIX_DIGITS = 2
 
 
 class Inode(NamedTuple):
@@ -72,7 +71,7 @@ def scan_hardlinks(repo: Repo) -> DevinoCache:
         return found
     objects = repo.store.objects
     for first in objects.list():
-        if len(first) == _PREFIX_DIGITS and objects.is_dir(first, follow=False):
+        if len(first) == PREFIX_DIGITS and objects.is_dir(first, follow=False):
             with objects.open_dir(first) as directory:
                 found.update(_scan(directory, first))
     return found

@@ -11,15 +11,14 @@ from pyostree.formats.objects import (
     Checksum,
     ObjectName,
     ObjectType,
-    is_checksum,
     loose_path,
-    parse_checksum,
 )
 from pyostree.progress import UNWATCHED, Phase, Watch
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.processes import SharedWork, Sharing
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.listing import LooseDirectory, iter_directories, iter_loose_commits
+from pyostree.repo.store.payload_links import parse_payload_link
 from pyostree.repo.traverse import Reachable
 
 # Fewer are deleted sooner than a helper is forked.
@@ -175,10 +174,8 @@ class _Sweep:
 
     def _link_target(self, name: ObjectName) -> ObjectName:
         """Return the file to which a payload link points; a name that no object has if nonsense."""
-        link = self._objects.read_link(self._store.path_of(name))
-        text = link.removeprefix("../").removesuffix(".file").replace("/", "", 1)
-        checksum = parse_checksum(text) if is_checksum(text) else name.checksum
-        return ObjectName(checksum, ObjectType.FILE)
+        checksum = parse_payload_link(self._objects.read_link(self._store.path_of(name)))
+        return ObjectName(checksum or name.checksum, ObjectType.FILE)
 
 
 def _pack(directory: LooseDirectory) -> tuple[str, Sequence[int]]:

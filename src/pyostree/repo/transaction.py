@@ -21,12 +21,11 @@ from pyostree.fs.xattr import read_fd_xattrs
 from pyostree.progress import UNWATCHED, Watch
 from pyostree.repo.forced_errors import is_forced
 from pyostree.repo.free_space import FreeSpace
-from pyostree.repo.staging import Staging, clean_tmp, open_staging
+from pyostree.repo.staging import PREFIX_DIGITS, Staging, clean_tmp, open_staging
 
 if TYPE_CHECKING:
     from pyostree.repo.repo import Repo
 
-_PREFIX_DIGITS = 2
 _DEFAULT_ACL = b"system.posix_acl_default"
 
 
@@ -247,7 +246,7 @@ def publish_objects(staging: Dir, objects: Dir, *, sync: bool, is_own: bool = Fa
     prefixes = [
         prefix
         for prefix in staging.list()
-        if len(prefix) == _PREFIX_DIGITS and staging.is_dir(prefix, follow=False)
+        if len(prefix) == PREFIX_DIGITS and staging.is_dir(prefix, follow=False)
     ]
     moves_whole = is_own and _make_same_dirs(staging, objects)
     commits: dict[str, list[str]] = {}
@@ -263,7 +262,7 @@ def publish_objects(staging: Dir, objects: Dir, *, sync: bool, is_own: bool = Fa
             _move(staging, objects, prefix, others)
     if sync:
         # All of them: per-object-fsync and an earlier crash leave names that are not synced yet.
-        _sync_names(objects, [name for name in objects.list() if len(name) == _PREFIX_DIGITS])
+        _sync_names(objects, [name for name in objects.list() if len(name) == PREFIX_DIGITS])
     with doing("rename pending"):
         for prefix, names in commits.items():
             _move(staging, objects, prefix, names)
