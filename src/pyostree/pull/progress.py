@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import enum
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.formats.sizes import format_duration, format_rate, format_size
 from pyostree.progress import estimate_seconds_left
 
+if TYPE_CHECKING:
+    from pyostree.formats.objects import Checksum
+    from pyostree.sign.gpg.result import GpgSignature
+
 _KIB = 1024
 _ALL = 100
 _MIN_DONE = 20  # an estimate from fewer objects would jump about
+
+
+class PullPhase(enum.StrEnum):
+    """What a pull is doing; the value is a word for people and programs."""
+
+    RESOLVE = "resolving"
+    SCAN = "scanning"
+    FETCH = "fetching"
+    WRITE = "writing"
+    DONE = "done"
+
+
+class Verification(NamedTuple):
+    """What checking the signatures of one commit found, whether or not that lets it pass."""
+
+    commit: Checksum
+    signatures: tuple[GpgSignature, ...]
+
+
+class PulledRef(NamedTuple):
+    """A ref that a pull has brought up to date.
+
+    Attributes:
+        name: as it is stored here: ``REMOTE:REF``, or ``REF`` for a local one.
+        commit: where it points to now.
+        previous: where it did before; None for a new one.
+        collection_id: of a ref that is mirrored as that of a collection.
+    """
+
+    name: str
+    commit: Checksum
+    previous: Checksum | None = None
+    collection_id: str | None = None
 
 
 class DeltaProgress:
@@ -79,6 +117,15 @@ class PullProgress:
     """Counts of a running pull, changed by it and read by whoever shows them.
 
     Attributes:
+        phase: resolving refs, scanning metadata, fetching content, writing what came, done.
+        objects_total: objects that have to come or be copied, metadata and content, those counted
+            by `done` included; None until that is certain: after the scan, or before it when the
+            commit lists them. Set before content is asked for.
+        bytes_total: what these objects take as they come over the network (``ostree.sizes``, and
+            delta parts); None when nothing says so.
+        bytes_done: of `bytes_total`: of objects that came, or of the parts of them that did so far.
+            Counted also when the total is unknown.
+        verifications: the results of checking signatures, in order; only ever appended to.
         is_local: the source is a repository on this machine.
         metadata_fetched: commits, detached metadata, dirtrees and dirmetas that arrived.
         content_fetched: files that arrived.
@@ -96,6 +143,8 @@ class PullProgress:
     """
 
     __slots__ = (
+        "bytes_done",
+        "bytes_total",
         "bytes_transferred",
         "content_fetched",
         "content_local",
@@ -107,12 +156,20 @@ class PullProgress:
         "metadata_fetched",
         "metadata_local",
         "metadata_wanted",
+        "objects_total",
+        "phase",
         "scanned",
         "started_s",
+        "verifications",
         "writes",
     )
 
     def __init__(self, *, started_s: float, is_local: bool) -> None:
+        self.phase = PullPhase.RESOLVE
+        self.objects_total: int | None = None
+        self.bytes_total: int | None = None
+        self.bytes_done = 0
+        self.verifications: list[Verification] = []
         self.is_local = is_local
         self.metadata_fetched = 0
         self.content_fetched = 0
@@ -188,6 +245,8 @@ class PullResult(NamedTuple):
         delta_parts: parts of static deltas that were applied, or were not needed.
         dry_run: what deltas would be fetched, when nothing else was asked for.
         content_bytes_written: what the new files hold; shared ones count nothing.
+        refs: those that were asked for, in that order; none after a dry run.
+        commits: commits that were asked for by their checksum, or reached as parents.
     """
 
     is_local: bool
@@ -200,6 +259,8 @@ class PullResult(NamedTuple):
     content_bytes_written: int
     delta_parts: int = 0
     dry_run: DeltaProgress | None = None
+    refs: tuple[PulledRef, ...] = ()
+    commits: tuple[Checksum, ...] = ()
 
 
 def format_result(result: PullResult) -> str:

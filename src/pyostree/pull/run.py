@@ -13,7 +13,7 @@ from pyostree.pull.checks import CommitChecks
 from pyostree.pull.job import PullJob
 from pyostree.pull.known_deltas import KnownDeltas
 from pyostree.pull.options import PullOptions
-from pyostree.pull.progress import PullProgress, PullResult
+from pyostree.pull.progress import PulledRef, PullPhase, PullProgress, PullResult
 from pyostree.pull.resolve import ResolvedRef
 from pyostree.pull.signatures import CommitSignatures
 from pyostree.pull.walk import Start, Supplier, Walker
@@ -67,6 +67,8 @@ def run_plan(
         OstreeError: refs are unchanged; verified objects wait for the next attempt.
     """
     progress = PullProgress(started_s=plan.started_s, is_local=plan.is_local)
+    progress.verifications = signatures.results
+    reporter = _Reporter(report, options)
     if options.disable_fsync:
         repo.disable_fsync()
     if options.per_object_fsync:
@@ -88,13 +90,17 @@ def run_plan(
         for ref in plan.refs:
             current = repo.resolve_ref(Refspec(plan.remote, ref.ref))
             supplier.begin(Start(ref.checksum, ref.ref, current, options.depth))
-        _drive(walker, supplier, progress, _Reporter(report, options))
+        _drive(walker, supplier, progress, reporter)
+        refs: list[PulledRef] = []
         if not options.dry_run:
-            _set_refs(repo, transaction, plan, mirror=options.mirror)
+            refs = _set_refs(repo, transaction, plan, mirror=options.mirror)
     if not (options.subpaths or options.commit_only or options.dry_run):
         for checksum in walker.commits:
             repo.clear_partial(checksum)
-    return _result(progress, transaction, dry_run=options.dry_run)
+    progress.phase = PullPhase.DONE
+    reporter(progress, now=True)
+    result = _result(progress, transaction, dry_run=options.dry_run)
+    return result._replace(refs=tuple(refs), commits=tuple(walker.commits))
 
 
 def _checks(
@@ -145,6 +151,7 @@ def _drive(walker: Walker, supplier: Supplier, progress: PullProgress, report: _
             has_more = supplier.step() or walker.has_work
             progress.scanned = walker.scanned
             progress.is_scanning = walker.is_finding
+            _set_phase(progress)
             report(progress)
     except (OstreeError, OSError):
         progress.has_failed = True
@@ -153,18 +160,31 @@ def _drive(walker: Walker, supplier: Supplier, progress: PullProgress, report: _
         raise
 
 
-def _set_refs(repo: Repo, transaction: Transaction, plan: Plan, *, mirror: bool) -> None:
+def _set_phase(progress: PullProgress) -> None:
+    if progress.is_scanning:
+        progress.phase = PullPhase.SCAN
+        return
+    progress.objects_total = progress.wanted
+    progress.phase = PullPhase.FETCH if progress.done < progress.wanted else PullPhase.WRITE
+
+
+def _set_refs(repo: Repo, transaction: Transaction, plan: Plan, *, mirror: bool) -> list[PulledRef]:
+    refs = []
     for ref in plan.refs:
         refspec = Refspec(plan.remote, ref.ref)
+        collection_id = ref.collection_id if mirror else None
+        previous = repo.resolve_ref(refspec)
+        refs.append(PulledRef(str(refspec), ref.checksum, previous, collection_id))
         # A local ref that is missing counts as that of a remote of the same name, as in the
         # reference: what it resolves to is not written again.
-        if repo.resolve_ref(refspec) == ref.checksum:
+        if previous == ref.checksum:
             continue
         if mirror:
             name = CollectionRef(ref.collection_id, ref.ref)
             transaction.set_collection_ref(name, ref.checksum)
         else:
             transaction.set_ref(refspec, ref.checksum)
+    return refs
 
 
 def _result(progress: PullProgress, transaction: Transaction, *, dry_run: bool) -> PullResult:

@@ -10,6 +10,7 @@ from pyostree.errors import ChecksumMismatchError, VerificationError, doing
 from pyostree.formats.commit import decode_metadata
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.options import PullOptions
+from pyostree.pull.progress import Verification
 from pyostree.remote.endpoints import Demands, read_demands, unverifiable
 from pyostree.remote.keyrings import open_remote_verifier, verify_gpg_summary
 from pyostree.remote.remotes import Remotes
@@ -67,10 +68,14 @@ class CommitSignatures:
 
     Args:
         verifier: None when no signatures are demanded.
+
+    Attributes:
+        results: what was found for each commit, in order; also of the one that does not pass.
     """
 
     def __init__(self, verifier: GpgVerifier | None) -> None:
         self._verifier = verifier
+        self.results: list[Verification] = []
         self._checked: set[Checksum] = set()
 
     def __enter__(self) -> Self:
@@ -108,7 +113,9 @@ class CommitSignatures:
             raise ChecksumMismatchError("commit", str(checksum), str(actual))
         with doing(f"Commit {checksum}"):
             metadata = None if detached is None else decode_metadata(detached)
-            require_valid(verify_gpg(self._verifier, data, metadata))
+            found = verify_gpg(self._verifier, data, metadata)
+            self.results.append(Verification(checksum, found))
+            require_valid(found)
         self._checked.add(checksum)
 
     def check_detached(self, repo: Repo, checksum: Checksum, detached: bytes) -> None:
