@@ -1,0 +1,1 @@
+"""Finding refs at peers: each finder is one way to look, its results say where a ref is."""
