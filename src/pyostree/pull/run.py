@@ -124,18 +124,22 @@ def _checks(
 
 
 class _Reporter:
-    """Passes progress on now and then."""
+    """Passes progress on now and then, and whenever a phase begins."""
 
     def __init__(self, report: Report | None, options: PullOptions) -> None:
         self._report = report
         self._interval_s = options.update_interval_ms / 1000 or _DEFAULT_INTERVAL_S
         self._next_s = 0.0
+        self._phases: set[PullPhase] = set()
 
     def __call__(self, progress: PullProgress, *, now: bool = False) -> None:
         if self._report is None:
             return
         time_s = time.monotonic()
-        if now or time_s >= self._next_s:
+        # Totals are shown before content comes, and a pull may go back and forth between phases.
+        is_new_phase = progress.phase not in self._phases
+        if now or is_new_phase or time_s >= self._next_s:
+            self._phases.add(progress.phase)
             self._next_s = time_s + self._interval_s
             self._report(progress)
 
