@@ -52,7 +52,7 @@ class Args(NamedTuple):
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Run the command."""
     from pyostree.cli.pull_status import PullStatus
-    from pyostree.pull.from_repo import pull_local
+    from pyostree.pull.from_path import pull_local
     from pyostree.pull.options import PullOptions, Wanted
 
     options = PullOptions(

@@ -7,7 +7,12 @@ from typing import NamedTuple
 
 from pyostree.errors import ConflictError
 from pyostree.formats.objects import Checksum, parse_checksum
-from pyostree.formats.refspec import parse_refspec
+from pyostree.formats.refspec import (
+    check_collection_id,
+    check_ref_name,
+    check_remote_name,
+    parse_refspec,
+)
 
 ALL_PARENTS = -1
 MAX_METADATA_BYTES = 128 << 20
@@ -17,12 +22,22 @@ class Wanted(NamedTuple):
     """A ref or commit to pull.
 
     Attributes:
-        name: a ref, or the checksum of a commit.
+        name: a ref, or without a collection the checksum of a commit.
         checksum: the commit to pull for the ref; None: the one the remote has.
+        collection_id: collection that the ref belongs to; None: that of the remote.
     """
 
     name: str
     checksum: Checksum | None = None
+    collection_id: str | None = None
+
+
+class RefKeyring(NamedTuple):
+    """Whose keys must have signed the commit of a collection's ref: those of remote `keyring`."""
+
+    collection_id: str
+    ref: str
+    keyring: str
 
 
 class PullOptions(NamedTuple):
@@ -36,7 +51,8 @@ class PullOptions(NamedTuple):
         is_untrusted: verify what a local source says, too.
         is_http_trusted: do not verify what comes over HTTP (mirror of an archive only).
         bare_user_files_only: refuse files whose mode has bits outside 0775.
-        ref_remote: remote under which the refs of a path are stored; None: as local refs.
+        ref_remote: remote under which refs are stored; None: the one that is pulled from, or
+            for a path: as local refs.
         url: used in place of the remote's URLs.
         localcache_repos: paths of repositories to look for objects in first.
         timestamp_check: refuse commits older than what the ref has now.
@@ -44,10 +60,15 @@ class PullOptions(NamedTuple):
         check_bindings: refuse commits that were made for another ref or collection.
         gpg_verify: check signatures of commits; None: as the remote is configured.
         gpg_verify_summary: the same for the summary.
+        ref_keyrings: keys to take in place of the remote's for the commits of some refs.
+        summary: the bytes of the remote's summary, which then is not fetched.
+        summary_signature: likewise; not without `summary`.
         network_retries: further attempts of a request that failed.
         retry_all_errors: retry after any network error, not only after time-outs.
         low_speed_bytes: a transfer slower than this a second, for `low_speed_time_s`, fails.
         max_metadata_bytes: limit for one metadata object; 0 for none.
+        max_requests: under way at the same time; None: as the remote is configured.
+        max_bytes_per_s: of all transfers together; None: as the remote is configured, 0: no limit.
         update_interval_ms: time between progress reports; 0 for the default.
     """
 
@@ -68,6 +89,9 @@ class PullOptions(NamedTuple):
     check_bindings: bool = True
     gpg_verify: bool | None = None
     gpg_verify_summary: bool | None = None
+    ref_keyrings: tuple[RefKeyring, ...] = ()
+    summary: bytes | None = None
+    summary_signature: bytes | None = None
     disable_static_deltas: bool = False
     require_static_deltas: bool = False
     dry_run: bool = False
@@ -79,11 +103,18 @@ class PullOptions(NamedTuple):
     low_speed_bytes: int = 1000
     low_speed_time_s: int = 30
     max_metadata_bytes: int = MAX_METADATA_BYTES
+    max_requests: int | None = None
+    max_bytes_per_s: int | None = None
     update_interval_ms: int = 0
 
 
 def check_options(options: PullOptions) -> None:
-    """Raise `ConflictError` for options that contradict each other or have an impossible value."""
+    """Refuse options that contradict each other or have an impossible value.
+
+    Raises:
+        ConflictError: they do.
+        InvalidNameError: a name in `PullOptions.ref_keyrings` cannot be one.
+    """
     if options.depth < ALL_PARENTS:
         raise ConflictError(f"Invalid depth {options.depth}: it must be -1 or more")
     for path in options.subpaths:
@@ -95,6 +126,14 @@ def check_options(options: PullOptions) -> None:
         raise ConflictError("Cannot check timestamps with a depth other than 0")
     if options.dry_run and not options.require_static_deltas:
         raise ConflictError("--dry-run requires --require-static-deltas")
+    if options.summary_signature is not None and options.summary is None:
+        raise ConflictError("A signature without its summary")
+    if options.max_requests is not None and options.max_requests < 1:
+        raise ConflictError(f"Invalid number of requests {options.max_requests}: at least 1")
+    for collection_id, ref, keyring in options.ref_keyrings:
+        check_collection_id(collection_id)
+        check_ref_name(ref)
+        check_remote_name(keyring)
 
 
 def parse_wanted(remote: str, branches: Sequence[str]) -> tuple[str, list[Wanted]]:

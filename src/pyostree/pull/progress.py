@@ -5,16 +5,13 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyostree.formats.sizes import format_duration, format_rate, format_size
-from pyostree.progress import estimate_seconds_left
-
+from pyostree.formats.sizes import format_rate, format_size
 if TYPE_CHECKING:
     from pyostree.formats.objects import Checksum
     from pyostree.sign.gpg.result import GpgSignature
 
 _KIB = 1024
 _ALL = 100
-_MIN_DONE = 20  # an estimate from fewer objects would jump about
 
 
 class PullPhase(enum.StrEnum):
@@ -196,12 +193,6 @@ class PullProgress:
         """Objects asked for so far."""
         return self.metadata_wanted + self.content_wanted
 
-    def seconds_left(self, now_s: float) -> int | None:
-        """Return an estimate of the time that is left, None when nothing can be said."""
-        if self.is_scanning or self.done < _MIN_DONE:
-            return None
-        return estimate_seconds_left(self.done, self.wanted, now_s - self.started_s)
-
 
 def format_progress(progress: PullProgress, now_s: float) -> str:
     """Return the line that describes a running pull.
@@ -223,9 +214,7 @@ def format_progress(progress: PullProgress, now_s: float) -> str:
         if progress.is_scanning:
             return f"Receiving metadata objects: {progress.done}/(estimating){speed}"
         percent = progress.done * _ALL // progress.wanted
-        text = f"Receiving objects: {percent}% ({progress.done}/{progress.wanted}){speed}"
-        left_s = progress.seconds_left(now_s)
-        return text if left_s is None else f"{text} {format_duration(left_s)}remaining"
+        return f"Receiving objects: {percent}% ({progress.done}/{progress.wanted}){speed}"
     if progress.writes:
         return f"Writing objects: {progress.writes}"
     return f"Scanning metadata: {progress.scanned}"
@@ -244,7 +233,8 @@ class PullResult(NamedTuple):
         seconds: how long it took.
         delta_parts: parts of static deltas that were applied, or were not needed.
         dry_run: what deltas would be fetched, when nothing else was asked for.
-        content_bytes_written: what the new files hold; shared ones count nothing.
+        content_bytes_written: what the new files hold; shared ones count nothing. None when the
+            transaction was not that of the pull alone.
         refs: those that were asked for, in that order; none after a dry run.
         commits: commits that were asked for by their checksum, or reached as parents.
     """
@@ -256,7 +246,7 @@ class PullResult(NamedTuple):
     content_cached: int
     bytes_transferred: int
     seconds: int
-    content_bytes_written: int
+    content_bytes_written: int | None
     delta_parts: int = 0
     dry_run: DeltaProgress | None = None
     refs: tuple[PulledRef, ...] = ()
@@ -280,4 +270,5 @@ def format_result(result: PullResult) -> str:
     if count:
         amount = f"{count} B" if count < _KIB else f"{count // _KIB} KiB"
         text += f"; {amount} transferred in {result.seconds} seconds"
-    return f"{text}; {format_size(result.content_bytes_written)} content written"
+    written = result.content_bytes_written
+    return text if written is None else f"{text}; {format_size(written)} content written"

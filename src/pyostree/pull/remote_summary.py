@@ -40,7 +40,8 @@ class RemoteSummary(NamedTuple):
         collection_id = ref.collection_id or self.content.collection_id
         entry = self.content.find(ref.ref, collection_id)
         if entry is None:
-            shown = f"'{ref.ref}'" if collection_id is None else f"({collection_id}, {ref.ref})"
+            known = ref.collection_id
+            shown = f"'{ref.ref}'" if known is None else f"({known}, {ref.ref})"
             raise NotFoundError(f"No such branch {shown} in repository summary")
         return RequestedRef(collection_id, ref.ref, entry.checksum), entry.size
 

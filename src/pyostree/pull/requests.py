@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pyostree.errors import NotFoundError
 from pyostree.formats.objects import Checksum, is_checksum, parse_checksum
-from pyostree.formats.refspec import check_ref_name
+from pyostree.formats.refspec import check_collection_id, check_ref_name
 from pyostree.pull.options import Wanted
 
 
@@ -51,24 +51,27 @@ def plan_request(
     """Return what to pull.
 
     Args:
-        wanted: refs and commits named by the caller.
+        wanted: refs and commits named by the caller; a name with a collection is always a ref.
         branches: refs that the remote's configuration names for the case that `wanted` is empty.
         remote: name of the remote, for messages.
 
     Raises:
-        InvalidNameError: a bad ref name.
+        InvalidNameError: a bad ref name or collection ID.
         NotFoundError: nothing is named anywhere.
     """
     if not wanted and not branches:
         if mirror:
             return Request((), (), adds_all=True, is_full_mirror=True)
         raise NotFoundError(f"No configured branches for remote {remote}")
-    refs: dict[str, RequestedRef] = {}
+    refs: dict[tuple[str | None, str], RequestedRef] = {}
     commits: dict[Checksum, None] = {}
-    for name, checksum in wanted or [Wanted(branch) for branch in branches]:
-        if is_checksum(name):
+    for name, checksum, collection_id in wanted or [Wanted(branch) for branch in branches]:
+        if collection_id is None and is_checksum(name):
             commits[parse_checksum(name)] = None
-        else:
-            check_ref_name(name)
-            refs[name] = RequestedRef(None, name, checksum)  # of the same ref the last one counts
+            continue
+        check_ref_name(name)
+        if collection_id is not None:
+            check_collection_id(collection_id)
+        # Of the same ref the last one counts.
+        refs[collection_id, name] = RequestedRef(collection_id, name, checksum)
     return Request(tuple(refs.values()), tuple(commits), adds_all=mirror and not wanted)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import NamedTuple
 
 from pyostree.errors import OstreeError
@@ -16,12 +18,11 @@ from pyostree.pull.options import PullOptions
 from pyostree.pull.progress import PulledRef, PullPhase, PullProgress, PullResult
 from pyostree.pull.resolve import ResolvedRef
 from pyostree.pull.signatures import CommitSignatures
+from pyostree.pull.site import PullSite, Report
 from pyostree.pull.walk import Start, Supplier, Walker
 from pyostree.repo.parallel import worker_pool
 from pyostree.repo.repo import Repo
 from pyostree.repo.transaction import Transaction
-
-Report = Callable[[PullProgress], None]
 
 _STEPS_PER_TURN = 64
 _DEFAULT_INTERVAL_S = 1.0
@@ -54,11 +55,10 @@ Connect = Callable[[PullJob], Supplier]
 
 
 def run_plan(
-    repo: Repo,
+    site: PullSite,
     plan: Plan,
     options: PullOptions,
     connect: Connect,
-    report: Report | None,
     signatures: CommitSignatures,
 ) -> PullResult:
     """Pull what `plan` says, commits only as far as `signatures` let them pass.
@@ -66,15 +66,16 @@ def run_plan(
     Raises:
         OstreeError: refs are unchanged; verified objects wait for the next attempt.
     """
+    repo = site.repo
     progress = PullProgress(started_s=plan.started_s, is_local=plan.is_local)
     progress.verifications = signatures.results
-    reporter = _Reporter(report, options)
+    reporter = _Reporter(site.report, options)
     if options.disable_fsync:
         repo.disable_fsync()
     if options.per_object_fsync:
         repo.sync_each_object()
     checks = _checks(repo, plan, options, signatures)
-    with repo.transaction() as transaction, worker_pool() as pool:
+    with _transaction(site) as transaction, worker_pool() as pool:
         supplier = connect(PullJob(repo, transaction, progress, pool, signatures))
         walker = Walker(
             repo,
@@ -94,13 +95,26 @@ def run_plan(
         refs: list[PulledRef] = []
         if not options.dry_run:
             refs = _set_refs(repo, transaction, plan, mirror=options.mirror)
-    if not (options.subpaths or options.commit_only or options.dry_run):
-        for checksum in walker.commits:
-            repo.clear_partial(checksum)
+        if not (options.subpaths or options.commit_only or options.dry_run):
+            transaction.after_commit(partial(_clear_partial, repo, tuple(walker.commits)))
     progress.phase = PullPhase.DONE
     reporter(progress, now=True)
     result = _result(progress, transaction, dry_run=options.dry_run)
+    if site.transaction is not None:
+        result = result._replace(content_bytes_written=None)
     return result._replace(refs=tuple(refs), commits=tuple(walker.commits))
+
+
+def _transaction(site: PullSite) -> AbstractContextManager[Transaction]:
+    """Return the transaction of a pull; that of a caller goes on after it."""
+    if site.transaction is None:
+        return site.repo.transaction()
+    return nullcontext(site.transaction)
+
+
+def _clear_partial(repo: Repo, commits: Sequence[Checksum]) -> None:
+    for checksum in commits:
+        repo.clear_partial(checksum)
 
 
 def _checks(

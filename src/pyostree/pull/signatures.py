@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from types import TracebackType
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from pyostree.errors import ChecksumMismatchError, VerificationError, doing
@@ -12,7 +13,7 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.options import PullOptions
 from pyostree.pull.progress import Verification
 from pyostree.remote.endpoints import Demands, read_demands, unverifiable
-from pyostree.remote.keyrings import open_remote_verifier, verify_gpg_summary
+from pyostree.remote.keyrings import verify_gpg_summary
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.repo import Repo
 from pyostree.sign.detached import verify_gpg
@@ -55,26 +56,27 @@ def check_summary(
         raise unverifiable(name, option)
 
 
-def check_engine_demands(demands: Demands, name: str) -> None:
-    """Raise `VerificationError` when commits must have signatures that cannot be checked."""
-    if demands.engine_commits:
-        raise unverifiable(name, "sign-verify")
-
-
 class CommitSignatures:
     """Decides whether the signatures of commits allow to pull them; each commit is checked once.
 
-    A context manager.
+    A context manager, which closes the verifiers.
 
     Args:
         verifier: None when no signatures are demanded.
+        by_commit: verifiers that count for certain commits in place of `verifier`; all of them
+            must be content with the commit.
 
     Attributes:
         results: what was found for each commit, in order; also of the one that does not pass.
     """
 
-    def __init__(self, verifier: GpgVerifier | None) -> None:
+    def __init__(
+        self,
+        verifier: GpgVerifier | None,
+        by_commit: Mapping[Checksum, Sequence[GpgVerifier]] = MappingProxyType({}),
+    ) -> None:
         self._verifier = verifier
+        self._by_commit = by_commit
         self.results: list[Verification] = []
         self._checked: set[Checksum] = set()
 
@@ -89,6 +91,9 @@ class CommitSignatures:
     ) -> None:
         if self._verifier is not None:
             self._verifier.close()
+        for verifiers in self._by_commit.values():
+            for verifier in verifiers:
+                verifier.close()
 
     @property
     def are_demanded(self) -> bool:
@@ -113,9 +118,10 @@ class CommitSignatures:
             raise ChecksumMismatchError("commit", str(checksum), str(actual))
         with doing(f"Commit {checksum}"):
             metadata = None if detached is None else decode_metadata(detached)
-            found = verify_gpg(self._verifier, data, metadata)
-            self.results.append(Verification(checksum, found))
-            require_valid(found)
+            for verifier in self._by_commit.get(checksum, (self._verifier,)):
+                found = verify_gpg(verifier, data, metadata)
+                self.results.append(Verification(checksum, found))
+                require_valid(found)
         self._checked.add(checksum)
 
     def check_detached(self, repo: Repo, checksum: Checksum, detached: bytes) -> None:
@@ -141,12 +147,6 @@ class CommitSignatures:
         if self._verifier is None or checksum in self._checked:
             return
         self.check(checksum, _read_commit(repo, checksum), repo.store.read_detached(checksum))
-
-
-def commit_signatures(demands: Demands, remotes: Remotes, name: str) -> CommitSignatures:
-    """Return what checks the commits of a remote."""
-    check_engine_demands(demands, name)
-    return CommitSignatures(open_remote_verifier(remotes, name) if demands.gpg_commits else None)
 
 
 def _read_commit(repo: Repo, checksum: Checksum) -> bytes:

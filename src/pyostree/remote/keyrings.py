@@ -62,6 +62,7 @@ def open_key_list(repo: Repo, name: str | None) -> GpgVerifier:
 
 
 def _own_keyrings(remotes: Remotes, name: str) -> Keyrings:
+    name = remotes.key_owner(name)
     key_path = remotes.get(name, "gpgkeypath")
     keyring = remotes.read_keyring(name, max_bytes=MAX_KEYRING_BYTES)
     keyrings = Keyrings() if keyring is None else Keyrings((keyring,))

@@ -41,6 +41,7 @@ class Remotes:
         self._repo = repo
         self._directory = directory
         self._sources: dict[str, RemoteSource] = {}
+        self._key_owners: dict[str, str] = {}
         self._parent = None if repo.parent is None else Remotes.load(repo.parent)
 
     @classmethod
@@ -138,7 +139,28 @@ class Remotes:
                 found[name] = collection_id
         return found
 
+    def add_temporary(self, name: str, group: KeyFile, *, key_owner: str) -> None:
+        """Make a remote known that is not configured, as long as this object lives.
+
+        Args:
+            group: key file with its group.
+            key_owner: the remote whose OpenPGP keys count for it.
+
+        Raises:
+            InvalidNameError: bad name.
+            ConflictError: there is such a remote already.
+        """
+        check_remote_name(name)
+        if name in self._sources:
+            raise ConflictError(f'Remote configuration for "{name}" already exists')
+        self._sources[name] = RemoteSource(group, None)
+        self._key_owners[name] = key_owner
+
     # -- keyrings ------------------------------------------------------------------------
+
+    def key_owner(self, name: str) -> str:
+        """Return the remote whose keys count for a remote: itself, unless it is temporary."""
+        return self._key_owners.get(name, name)
 
     def read_keyring(self, name: str, *, max_bytes: int) -> bytes | None:
         """Return the OpenPGP keys of a remote, from the first place that has any, or None.
@@ -183,26 +205,22 @@ class Remotes:
             ConflictError: the remote exists, or was defined elsewhere meanwhile.
         """
         check_remote_name(name)
-        if source := self._sources.get(name):
-            if not replace:
-                raise ConflictError(
-                    f'Remote configuration for "{name}" already exists: {self._place(source)}'
-                )
-            self._forget(name, source)
-        directory = self._directory_for_new()
-        if directory is None:
-            config = self._repo.config.keyfile.copy()
-            wanted = remote_group(name)
-            for key in group.keys(wanted):
-                config.set_raw(wanted, key, group.require_raw(wanted, key))
-            self._write_config(config)
-            self._sources[name] = RemoteSource(config, None)
-            return
-        file = f"{name}.conf"
-        directory.write(file, group, sync=self._repo.fsync)
-        self._sources[name] = RemoteSource(group, file)
+        source = self._sources.get(name)
+        if source is None:
+            source = self._place_for_new(name)
+        elif not replace:
+            raise ConflictError(
+                f'Remote configuration for "{name}" already exists: {self._place(source)}'
+            )
+        wanted = remote_group(name)
+        content = self._content(source)
+        content.remove_group(wanted)
+        for key in group.keys(wanted):
+            content.set_raw(wanted, key, group.require_raw(wanted, key))
+        self._write(RemoteSource(content, source.file))
+        self._sources[name] = RemoteSource(content, source.file)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, missing_ok: bool = False) -> None:
         """Remove a remote and its keyring; its refs and cookies stay.
 
         Raises:
@@ -212,18 +230,34 @@ class Remotes:
         check_remote_name(name)
         source = self._sources.get(name)
         if source is None:
+            if missing_ok:
+                return
             raise RemoteNotFoundError(f'Remote "{name}" not found')
-        self._forget(name, source)
+        content = self._content(source)
+        content.remove_group(remote_group(name))
+        self._write(RemoteSource(content, source.file))
+        del self._sources[name]
         self._repo.dir.remove(_keyring(name), missing_ok=True)
 
-    def _forget(self, name: str, source: RemoteSource) -> None:
-        if source.file is not None and self._directory is not None:
-            self._directory.remove(source.file)
+    def _place_for_new(self, name: str) -> RemoteSource:
+        if self._adds_to_directory():
+            return RemoteSource(KeyFile(), f"{name}.conf")
+        return RemoteSource(self._repo.config.keyfile, None)
+
+    def _content(self, source: RemoteSource) -> KeyFile:
+        """Return a copy of the file that describes a remote."""
+        return (self._repo.config.keyfile if source.file is None else source.keyfile).copy()
+
+    def _write(self, source: RemoteSource) -> None:
+        if source.file is None or self._directory is None:
+            self._write_config(source.keyfile)
+        elif any(iter_remote_names(source.keyfile)):
+            self._directory.write(source.file, source.keyfile, sync=self._repo.fsync)
         else:
-            config = self._repo.config.keyfile.copy()
-            config.remove_group(remote_group(name))
-            self._write_config(config)
-        del self._sources[name]
+            self._directory.remove(source.file)
+        for name, other in self._sources.items():
+            if other.file == source.file:  # it has changed for all that it describes
+                self._sources[name] = source
 
     def _write_config(self, config: KeyFile) -> None:
         for name in iter_remote_names(config):
@@ -237,10 +271,10 @@ class Remotes:
             return _IN_CONFIG
         return self._directory.full_path(source.file)
 
-    def _directory_for_new(self) -> RemotesDir | None:
+    def _adds_to_directory(self) -> bool:
         if self._directory is None or not self._directory.takes_new:
-            return None
-        return self._directory if self._repo.config.adds_to_remotes_dir else None
+            return False
+        return self._repo.config.adds_to_remotes_dir
 
 
 def _keyring(name: str) -> str:

@@ -7,6 +7,7 @@ the disk, refs are written last. An abort keeps the staged objects for the next 
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -89,6 +90,7 @@ class Transaction:
         self._repo = repo
         self._is_open = False
         self._collection_refs: dict[CollectionRef, Checksum | None] = {}
+        self._after_commit: list[Callable[[], None]] = []
         self._staging: Staging | None = None
         self._space: FreeSpace | None = None
         self.stats = TransactionStats(watch)
@@ -148,6 +150,10 @@ class Transaction:
         """Return the pending value of a collection's ref."""
         return self._collection_refs.get(ref)
 
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Have something done once everything is published; after an abort it never is."""
+        self._after_commit.append(action)
+
     def commit(self) -> TransactionStats:
         """Publish everything.
 
@@ -183,6 +189,8 @@ class Transaction:
         self._close()
         if wrote_refs and self.updates_summary:
             repo.refs_changed()
+        for action in self._after_commit:
+            action()
 
     def _write_refs(self) -> bool:
         repo = self._repo

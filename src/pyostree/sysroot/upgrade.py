@@ -8,7 +8,7 @@ from pyostree.formats.objects import Checksum, parse_checksum
 from pyostree.formats.refspec import Refspec, parse_refspec
 from pyostree.pull.from_remote import pull
 from pyostree.pull.options import PullOptions, Wanted
-from pyostree.pull.run import Report
+from pyostree.pull.site import Report
 from pyostree.pull.timestamps import check_not_older
 from pyostree.sysroot.deploy import DeployRequest, deploy_tree
 from pyostree.sysroot.deploy_rev import check_can_stage

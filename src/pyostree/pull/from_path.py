@@ -1,0 +1,45 @@
+"""Pulling from a repository that is named by its path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyostree.pull.from_remote import pull_at
+from pyostree.pull.from_repo import pull_from_repo
+from pyostree.pull.options import PullOptions, Wanted, check_options
+from pyostree.pull.progress import PullResult
+from pyostree.pull.site import PullSite, Report
+from pyostree.pull.terms import PullTerms
+from pyostree.remote.remotes import FILE_URL, Remotes
+from pyostree.repo.repo import Repo
+from pyostree.watch import UNWATCHED, Watch
+
+
+def pull_local(
+    repo: Repo,
+    source_path: str,
+    wanted: Sequence[Wanted] = (),
+    options: PullOptions = PullOptions(),  # noqa: B008 - it is immutable
+    report: Report | None = None,
+    watch: Watch = UNWATCHED,
+) -> PullResult:
+    """Pull from the repository at a path.
+
+    Args:
+        wanted: refs and commits; none: all refs that the source has.
+        report: called now and then with the progress.
+        watch: may cancel the pull.
+
+    Raises:
+        OstreeError: the repository's refs are unchanged.
+    """
+    check_options(options)
+    site = PullSite(repo, report, watch)
+    terms = PullTerms(repo, Remotes.load(repo), f"{FILE_URL}{source_path}", options)
+    terms.check_deltas()
+    with Repo.open(source_path) as source:
+        names = wanted or [Wanted(name) for name in source.refs.list()]
+        if not options.require_static_deltas:
+            return pull_from_repo(site, terms, source, names)
+        url = f"{FILE_URL}{source.path}"
+    return pull_at(site, url, names, options)  # as from a server, since only that uses deltas
