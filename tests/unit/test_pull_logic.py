@@ -210,15 +210,9 @@ class TestTexts:
         progress.content_fetched, progress.is_scanning = 45, False
         progress.bytes_transferred = 10_000
         assert format_progress(progress, 10) == (
-            "Receiving objects: 50% (50/100) 1.0\u00a0kB/s 10.0\u00a0kB 10 seconds remaining"
+            "Receiving objects: 50% (50/100) 1.0\u00a0kB/s 10.0\u00a0kB"
         )
         progress.content_fetched, progress.writes = 95, 7
         assert format_progress(progress, 10) == "Writing objects: 7"
         progress.has_failed = True
         assert format_progress(progress, 10) == "Caught error, waiting for outstanding tasks"
-
-    def test_seconds_left_unknown_at_the_start(self) -> None:
-        progress = PullProgress(started_s=0, is_local=False)
-        progress.is_scanning = False
-        progress.content_wanted = 1_000_000
-        assert progress.seconds_left(100) is None

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
+from pyostree.cli.columns import cut_to, display_width
+
 if TYPE_CHECKING:
     from pyostree.progress import Progress, ProgressCallback
 
@@ -62,16 +64,18 @@ class StatusLine:
         start = _RESTORE_CURSOR if self._is_open else _SAVE_CURSOR + _RESTORE_CURSOR
         self._is_open = True
         self._last = monotonic()
-        self._out.write(f"{start}{status:<{self.columns()}}")
+        columns = terminal_columns(self._out)
+        self._out.write(f"{start}{status}{' ' * (columns - display_width(status))}")
         self._out.flush()
 
-    def columns(self) -> int:
-        """Return the width of the terminal."""
-        try:
-            columns = os.get_terminal_size(self._out.fileno()).columns
-        except OSError:
-            columns = 0
-        return min(columns or _UNKNOWN_COLUMNS, _MAX_COLUMNS)
+
+def terminal_columns(out: TextIO) -> int:
+    """Return the width of a terminal."""
+    try:
+        columns = os.get_terminal_size(out.fileno()).columns
+    except OSError:
+        columns = 0
+    return min(columns or _UNKNOWN_COLUMNS, _MAX_COLUMNS)
 
 
 class PercentProgress:
@@ -90,7 +94,7 @@ class PercentProgress:
         percent = min(done * _ALL // total, _ALL) if total > 0 else _ALL
         if self._is_terminal:
             if percent == _ALL or self._line.is_due():
-                self._line.show(_with_bar(status, percent, self._line.columns()))
+                self._line.show(_with_bar(status, percent, terminal_columns(self._out)))
             return
         now = monotonic()
         if self._last is None or percent == _ALL or now - self._last >= _LOG_INTERVAL_S:
@@ -142,9 +146,9 @@ class _VanishingLine:
     def show(self, progress: Progress) -> None:
         if monotonic() - self._started_s < _QUIET_S:
             return
-        columns = StatusLine(self._out).columns()
+        columns = terminal_columns(self._out)
         self._is_shown = True
-        self._out.write(f"{_ERASE_LINE}{format_progress_line(progress)[: columns - 1]}")
+        self._out.write(f"{_ERASE_LINE}{cut_to(format_progress_line(progress), columns - 1)}")
         self._out.flush()
 
     def erase(self) -> None:

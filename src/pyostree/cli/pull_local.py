@@ -25,6 +25,10 @@ OPTIONS = (
     flag("gpg-verify-summary", help="Verify the GPG signature of the summary (needs --remote)"),
     flag("disable-verify-bindings", help="Do not check for which ref a commit was made"),
     integer("depth", metavar="DEPTH", default=0, help="Copy DEPTH parents too, -1 for all"),
+    integer(
+        "update-frequency", metavar="MS", default=0, help="Milliseconds between progress updates"
+    ),
+    flag("json", help="Print what happens as JSON, one object a line"),
     positional("source", missing="DESTINATION must be specified"),
     positionals("refs"),
 )
@@ -45,6 +49,8 @@ class Args(NamedTuple):
     gpg_verify_summary: bool
     disable_verify_bindings: bool
     depth: int
+    update_frequency: int
+    json: bool
     source: str
     refs: tuple[str, ...]
 
@@ -55,6 +61,7 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     from pyostree.pull.from_path import pull_local
     from pyostree.pull.options import PullOptions, Wanted
 
+    status = PullStatus(out, as_json=args.json)
     options = PullOptions(
         depth=args.depth,
         commit_only=args.commit_metadata_only,
@@ -68,7 +75,8 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         require_static_deltas=args.require_static_deltas,
         disable_fsync=args.disable_fsync,
         per_object_fsync=args.per_object_fsync,
+        update_interval_ms=status.interval_ms(args.update_frequency),
     )
     wanted = [Wanted(name) for name in args.refs]
-    with PullStatus(out) as status:
+    with status:
         status.finish(pull_local(repo, args.source, wanted, options, status.update))

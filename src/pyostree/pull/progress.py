@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.formats.sizes import format_rate, format_size
+
 if TYPE_CHECKING:
     from pyostree.formats.objects import Checksum
     from pyostree.sign.gpg.result import GpgSignature

@@ -1,0 +1,87 @@
+"""The line on a terminal that shows how far a pull is: percent, a bar, what came, time left."""
+
+from __future__ import annotations
+
+from pyostree.cli.columns import cut_to
+from pyostree.formats.sizes import NO_BREAK_SPACE, format_size
+from pyostree.pull.meter import PullSnapshot
+from pyostree.pull.progress import PullPhase, PullProgress, format_progress
+
+# Content may come while the metadata is still scanned, if a commit says what there is.
+_WITH_BAR = (PullPhase.SCAN, PullPhase.FETCH)
+_MIN_BAR_COLUMNS = 10
+_MAX_BAR_COLUMNS = 40
+_BAR_FRAME_COLUMNS = 3  # the brackets, and the blank before them
+_ALL = 100
+_MINUTE_S = 60
+_HOUR_S = 3600
+_DAY_S = 24 * 3600
+# Seconds that change with every look cannot be read.
+_SECONDS_STEP = 5
+
+
+def format_bar(progress: PullProgress, snapshot: PullSnapshot, columns: int) -> str:
+    """Return the line for a terminal of that width; without totals it is that of the reference."""
+    percent = snapshot.percent
+    if percent is None or snapshot.phase not in _WITH_BAR or progress.has_failed:
+        return cut_to(_plain(format_progress(progress, _now_s(progress, snapshot))), columns)
+    is_delta = progress.deltas.parts_done < progress.deltas.parts
+    label = "Receiving delta parts:" if is_delta else "Receiving objects:"
+    count = f"{snapshot.objects}/{snapshot.objects_total}"
+    fields = [count, _amount(snapshot), _rate(snapshot), _left(snapshot.eta_s)]
+    return _fit(label, percent, [field for field in fields if field], columns)
+
+
+def _fit(label: str, percent: int, fields: list[str], columns: int) -> str:
+    """Return the richest line that fits: the label goes first, then counts, the bar last."""
+    shown = f"{percent:3}%"
+    choices = [(f"{label} {shown}", fields)]
+    choices += [(shown, fields[first:]) for first in range(len(fields) + 1)]
+    for start, rest in choices:
+        tail = "".join(f" {field}" for field in rest)
+        room = columns - len(start) - len(tail) - _BAR_FRAME_COLUMNS
+        if room >= _MIN_BAR_COLUMNS:
+            return f"{start} [{_bar(percent, min(room, _MAX_BAR_COLUMNS))}]{tail}"
+    return cut_to(" ".join((f"{percent}%", *fields[-1:])), columns)
+
+
+def _bar(percent: int, columns: int) -> str:
+    filled = columns * percent // _ALL
+    head = "=" * filled if filled == columns else "=" * filled + ">"
+    return f"{head:<{columns}}"
+
+
+def _amount(snapshot: PullSnapshot) -> str:
+    """Return ``1.2/34.5 MB``, with ``~`` before a total that is estimated."""
+    done = _plain(format_size(snapshot.bytes_done))
+    if snapshot.bytes_total is None:
+        return done if snapshot.bytes_done else ""
+    total = _plain(format_size(snapshot.bytes_total))
+    number, _, unit = done.partition(" ")
+    done = number if total.endswith(f" {unit}") else done
+    return f"{done}/{'~' if snapshot.is_estimate else ''}{total}"
+
+
+def _rate(snapshot: PullSnapshot) -> str:
+    return f"{_plain(format_size(snapshot.rate))}/s" if snapshot.rate else ""
+
+
+def _left(seconds: int | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds > _DAY_S:
+        return "more than a day left"
+    if seconds < _MINUTE_S:
+        return f"{seconds} s left"
+    minutes, second = divmod(seconds // _SECONDS_STEP * _SECONDS_STEP, _MINUTE_S)
+    if seconds < _HOUR_S:
+        return f"{minutes} min {second} s left"
+    return f"{minutes // _MINUTE_S} h {minutes % _MINUTE_S} min left"
+
+
+def _plain(text: str) -> str:
+    return text.replace(NO_BREAK_SPACE, " ")
+
+
+def _now_s(progress: PullProgress, snapshot: PullSnapshot) -> float:
+    return progress.started_s + snapshot.elapsed_s
