@@ -28,7 +28,7 @@ def read_start(directory: Dir, name: str, size: int) -> bytes:
         os.close(fd)
 
 
-def read_whole(directory: Dir, name: str) -> bytes:
+def read_whole(directory: Dir, name: str, *, max_bytes: int | None = None) -> bytes:
     """Return the content of the regular file `name`; small ones, the most, in three calls.
 
     Raises:
@@ -43,7 +43,7 @@ def read_whole(directory: Dir, name: str) -> bytes:
     # Nothing, or all that was asked for: only a closer look tells what it is.
     if 0 < len(data) < _SMALL_BYTES:
         return data
-    return directory.read_file(name, follow=False)
+    return directory.read_file(name, max_bytes=max_bytes, follow=False)
 
 
 class InputFile(Closing):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from pyostree.errors import ConfigError
+from pyostree.fs.dir import Dir
 from pyostree.pull.from_repo import pull_from_repo
 from pyostree.pull.options import PullOptions, Wanted, check_options
 from pyostree.pull.progress import PullResult
@@ -56,11 +57,17 @@ def pull_at(
     terms = PullTerms(site.repo, remotes, remote, options)
     path = None if options.require_static_deltas else _local_path(remotes, remote, options)
     if path is not None:
-        with Repo.open(path) as source:
+        with _open_source(path, terms) as source:
             return pull_from_repo(site, terms, source, wanted)
     from pyostree.pull.from_server import pull_from_server  # no network, no need for all of that
 
     return pull_from_server(site, terms, wanted)
+
+
+def _open_source(path: str, terms: PullTerms) -> Repo:
+    if not terms.is_from_peer:
+        return Repo.open(path)
+    return Repo.open_foreign(Dir.at(path))
 
 
 def _check_usable(remotes: Remotes, name: str) -> None:

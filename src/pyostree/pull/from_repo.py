@@ -48,6 +48,7 @@ def pull_from_repo(
             job.repo,
             is_trusted=not options.is_untrusted,
             only_bare_user_files=options.bare_user_files_only,
+            reads_once=terms.is_from_peer,
         )
         return LocalSupplier(job, source, importer, has_tombstones=plan.has_tombstones)
 
@@ -66,7 +67,7 @@ def _plan(terms: PullTerms, source: Repo, request: Request, files: SummaryFiles)
         remote=terms.ref_remote,
         refs=tuple(refs),
         commits=request.commits,
-        collection_id=source.config.collection_id,
+        collection_id=terms.source_collection(source),
         is_local=True,
         started_s=terms.started_s,
         has_tombstones=summary is not None and summary.has_tombstones,

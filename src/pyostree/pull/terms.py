@@ -55,6 +55,17 @@ class PullTerms:
         # A repository that is named by its URL has no keys of its own.
         self._key_owner = options.ref_remote or name if is_path else name
 
+    @property
+    def is_from_peer(self) -> bool:
+        """Whether the source is not one that anybody here has configured."""
+        return self.remotes.is_temporary(self.name)
+
+    def source_collection(self, source: Repo) -> str | None:
+        """Return the collection that commits from a repository on this machine must belong to."""
+        if self.is_from_peer:  # what it says of itself does not count
+            return self.remotes.get(self.name, "collection-id")
+        return source.config.collection_id
+
     def plan_request(self, wanted: Sequence[Wanted]) -> Request:
         """Return what to pull, `wanted` or what the configuration names."""
         branches = self.remotes.get_list(self.name, "branches") or ()

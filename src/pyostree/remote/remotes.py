@@ -156,6 +156,10 @@ class Remotes:
         self._sources[name] = RemoteSource(group, None)
         self._key_owners[name] = key_owner
 
+    def is_temporary(self, name: str) -> bool:
+        """Tell whether a remote is one that `add_temporary` made known."""
+        return name in self._key_owners
+
     # -- keyrings ------------------------------------------------------------------------
 
     def key_owner(self, name: str) -> str:

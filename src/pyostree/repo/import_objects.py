@@ -56,14 +56,23 @@ class Importer:
     Args:
         is_trusted: take the source's word that its objects are what their names say.
         only_bare_user_files: refuse content whose mode has bits outside 0775.
+        reads_once: what is stored are the very bytes that were checked, since the source may be a
+            device that answers twice differently.
     """
 
     def __init__(
-        self, source: Repo, target: Repo, *, is_trusted: bool, only_bare_user_files: bool = False
+        self,
+        source: Repo,
+        target: Repo,
+        *,
+        is_trusted: bool,
+        only_bare_user_files: bool = False,
+        reads_once: bool = False,
     ) -> None:
         self._target = target
         self._store = target.store
         self._is_trusted = is_trusted
+        self._reads_once = reads_once
         self._checks_modes = only_bare_user_files
         own = target.store.objects.stat_self()
         self._origins: list[_Origin] = []
@@ -108,7 +117,7 @@ class Importer:
         raise _missing(name)
 
     def _may_link(self, origin: _Origin) -> bool:
-        return self._is_trusted or origin.has_same_owner
+        return not self._reads_once and (self._is_trusted or origin.has_same_owner)
 
     # -- metadata ------------------------------------------------------------------------
 

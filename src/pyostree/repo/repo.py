@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 _MAX_CONFIG_BYTES = 16 << 20
 _MAX_PARENTS = 16
+_MAX_FOREIGN_METADATA_BYTES = 128 << 20  # as much as a pull takes over the network
 
 
 class Repo(RepoObjects, Closing):
@@ -52,11 +53,18 @@ class Repo(RepoObjects, Closing):
     """
 
     def __init__(
-        self, directory: Dir, path: str, *, sysroot_dir: Dir | None = None, depth: int = 0
+        self,
+        directory: Dir,
+        path: str,
+        *,
+        sysroot_dir: Dir | None = None,
+        depth: int = 0,
+        is_foreign: bool = False,
     ) -> None:
         self.dir = directory
         self.path = path
         self.sysroot_dir = sysroot_dir
+        self._is_foreign = is_foreign
         self._transaction: Transaction | None = None
         self._resources: list[Dir] = [directory]
         try:
@@ -67,9 +75,12 @@ class Repo(RepoObjects, Closing):
 
     def _open(self, depth: int) -> None:
         self.boot_id = os.environ.get("OSTREE_BOOTID") or _read_boot_id()
-        objects = self._keep(self.dir.open_dir("objects"))
-        self.writable = self.dir.is_writable("objects")
-        self.config = parse_config(self.dir.read_file(CONFIG_NAME, max_bytes=_MAX_CONFIG_BYTES))
+        follow = not self._is_foreign
+        objects = self._keep(self.dir.open_dir("objects", follow=follow))
+        self.writable = not self._is_foreign and self.dir.is_writable("objects")
+        self.config = parse_config(
+            self.dir.read_file(CONFIG_NAME, max_bytes=_MAX_CONFIG_BYTES, follow=follow)
+        )
         self.tmp = self._open_tmp()
         # Where what will be renamed begins, so that a crash leaves it where it is cleaned up.
         self._work = self.tmp if self.writable else None
@@ -112,12 +123,13 @@ class Repo(RepoObjects, Closing):
             payload_link_min_bytes=self.config.payload_link_min_bytes,
             fsverity=self.config.fsverity,
             writes_split_xattrs="OSTREE_EXP_WRITE_BARE_SPLIT_XATTRS" in os.environ,
+            max_metadata_bytes=_MAX_FOREIGN_METADATA_BYTES if self._is_foreign else None,
         )
 
     def _open_tmp(self) -> Dir:
         if self.writable:
             self.dir.make_dir("tmp", 0o775, exist_ok=True)
-        elif not self.dir.is_dir("tmp"):
+        elif self._is_foreign or not self.dir.is_dir("tmp"):
             return self._keep(self.dir.duplicate())  # never written to: the repository is read-only
         tmp = self._keep(self.dir.open_dir("tmp"))
         if self.writable and "OSTREE_SKIP_CACHE" not in os.environ:
@@ -126,7 +138,7 @@ class Repo(RepoObjects, Closing):
 
     def _open_parent(self, depth: int) -> Repo | None:
         path = self.config.parent
-        if path is None:
+        if path is None or self._is_foreign:
             return None
         with doing(f"While checking parent repository '{path}'"), doing("opening repo"):
             if depth >= _MAX_PARENTS:
@@ -146,6 +158,23 @@ class Repo(RepoObjects, Closing):
         text = os.path.abspath(os.fspath(path))
         with doing("opening repo"):
             return cls(Dir.at(text), text)
+
+    @classmethod
+    def open_foreign(cls, directory: Dir) -> Self:
+        """Open a repository that somebody else has made, such as on a stick, to read from it.
+
+        Nothing in it is written to, no symbolic link in place of its files is followed, no parent
+        repository that it names is opened, and metadata objects are limited in size.
+
+        Args:
+            directory: the repository itself, which closes it from now on.
+
+        Raises:
+            OSError: a part of it is missing or unreadable.
+            ConfigError, FormatError: its configuration has a wrong value.
+        """
+        with doing("opening repo"):
+            return cls(directory, directory.label, is_foreign=True)
 
     @classmethod
     def open_below(cls, directory: Dir, name: str, *, sysroot_dir: Dir | None = None) -> Self:

@@ -132,7 +132,7 @@ class LooseObjects:
         path = self.path_of(name)
         for place in self.places():
             try:
-                return read_whole(place, path)
+                return read_whole(place, path, max_bytes=self.settings.max_metadata_bytes)
             except FileNotFoundError:
                 continue
         if self.parent is not None:
@@ -189,7 +189,8 @@ class LooseObjects:
         path = loose_path(checksum, "commitmeta")
         for place in reversed(self.places()):
             try:
-                return place.read_file(path, follow=False)
+                limit = self.settings.max_metadata_bytes
+                return place.read_file(path, max_bytes=limit, follow=False)
             except FileNotFoundError:
                 continue
         return None if self.parent is None else self.parent.read_detached(checksum)

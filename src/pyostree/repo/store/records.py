@@ -25,6 +25,7 @@ class StoreSettings(NamedTuple):
         payload_link_min_bytes: content of this size shares its blocks with equal content.
         fsverity: whether the kernel seals objects.
         writes_split_xattrs: an experiment of the reference is wanted, see `bare_split_xattrs`.
+        max_metadata_bytes: a larger metadata object is refused; None for no limit.
     """
 
     mode: RepoMode
@@ -35,6 +36,7 @@ class StoreSettings(NamedTuple):
     writes_split_xattrs: bool = False
     payload_link_min_bytes: int = NO_PAYLOAD_LINKS
     fsverity: Tristate = Tristate.NO
+    max_metadata_bytes: int | None = None
 
 
 class SpaceBudget(Protocol):
