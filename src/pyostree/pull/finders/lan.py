@@ -1,0 +1,266 @@
+"""`LanFinder`: peers on the local network that announce to have the refs.
+
+Announcements say by a Bloom filter which refs a peer may have; the summaries of those that may are
+fetched, all at once, to see what they really have. Peers are strangers: what they say leads to
+nothing but a pull whose commits must be signed by a key that is configured here, and one that lies,
+drips or never answers costs its place among a bounded number, never the time of the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from pyostree.errors import FormatError, NotFoundError, OstreeError, describe
+from pyostree.formats.bloom import RefHashes
+from pyostree.formats.lan_record import decode_lan_record
+from pyostree.formats.refspec import CollectionRef
+from pyostree.formats.summary import (
+    COLLECTION_ID,
+    COLLECTION_MAP,
+    EXPIRES,
+    LAST_MODIFIED,
+    Summary,
+    SummaryRef,
+    collection_map,
+)
+from pyostree.pull.finders.base import FinderResult, Search
+from pyostree.pull.finders.dns_sd import Announcement, browse
+from pyostree.pull.remote_summary import read_remote_summary
+from pyostree.remote.dynamic import dynamic_remote
+from pyostree.remote.fetch import Completed, Fetcher, FetchRequest, FetchSettings
+from pyostree.remote.urls import BaseUrl, parse_base_url
+from pyostree.watch import Watch
+
+PRIORITY = 60
+
+_MAX_PEERS = 64
+_MAX_PEERS_PER_HOST = 4
+_MAX_SUMMARY_BYTES = 16 << 20
+_IN_FLIGHT = 32
+_CONNECT_TIMEOUT_S = 3
+_LOW_SPEED_S = 3
+_POLL_S = 0.25
+_LAST_SECOND = 253402300799  # of the year 9999
+_SUMMARY = "summary"
+_KEPT_KEYS = (COLLECTION_ID, LAST_MODIFIED, EXPIRES)
+
+_log = logging.getLogger(__name__)
+
+Browse = Callable[[float, Watch], Sequence[Announcement]]
+
+
+class Peer(NamedTuple):
+    """A repository on the network that may have some of the refs.
+
+    Attributes:
+        urls: ways to reach it, the best first.
+        last_modified: when its summary was made, as it says; 0 when unknown.
+    """
+
+    urls: tuple[BaseUrl, ...]
+    last_modified: int
+    refs: tuple[CollectionRef, ...]
+
+
+class LanFinder:
+    """Finds repositories that are announced by DNS-SD as ``_ostree_repo._tcp``.
+
+    Args:
+        browse: asks the network, within a number of seconds.
+    """
+
+    name = "OstreeRepoFinderAvahi"
+
+    def __init__(self, browse: Browse | None = None) -> None:
+        self._browse = _browse if browse is None else browse
+
+    def find(self, search: Search) -> Sequence[FinderResult]:
+        """Return the repositories that have some of the refs (see `pyostree.pull.finders.base`).
+
+        Raises:
+            UnsupportedError: `zeroconf` is not installed.
+            NotFoundError: this machine has no network.
+            OSError: the port of multicast DNS cannot be shared.
+        """
+        keyrings = _keyrings(search)
+        wanted = [ref for ref in search.refs if ref.collection_id in keyrings]
+        if not wanted:  # nothing of what peers have could be trusted
+            return []
+        deadline_s = time.monotonic() + search.timeout_s
+        announcements = self._browse(search.timeout_s, search.watch)
+        peers = select_peers(announcements, wanted)
+        results: list[FinderResult] = []
+        if not peers:
+            return results
+        from pyostree.remote.curl import open_fetcher  # libcurl takes its time to load
+
+        with open_fetcher(_settings(search), search.repo.tmp) as fetcher:
+            for peer, url, data in _fetch_summaries(fetcher, peers, deadline_s, search.watch):
+                try:
+                    results += _results(peer, url, data, keyrings)
+                except OstreeError as err:
+                    _log.debug("ignoring the summary of %s: %s", url, describe(err))
+        return results
+
+
+def select_peers(
+    announcements: Iterable[Announcement], wanted: Iterable[CollectionRef]
+) -> list[Peer]:
+    """Return the peers that say to have some of the refs, at most 64, and 4 of each host."""
+    hashes = RefHashes(wanted)
+    seen: set[str] = set()
+    per_host: dict[str, list[Peer]] = {}
+    for announcement in announcements:
+        try:
+            record = decode_lan_record(announcement.text)
+        except FormatError as err:
+            _log.debug("ignoring service %r: %s", announcement.name, err)
+            continue
+        refs = hashes.select(record.refs)
+        hosts = announcement.hosts
+        if not refs or not hosts:
+            continue
+        urls = [f"http://{host}:{announcement.port}/{record.number}" for host in hosts]
+        if seen.issuperset(urls):
+            continue
+        seen.update(urls)
+        when = record.summary_modified if record.summary_modified <= _LAST_SECOND else 0
+        peer = Peer(tuple(map(parse_base_url, urls)), when, tuple(refs))
+        per_host.setdefault(hosts[0], []).append(peer)
+    return _take_turns(per_host.values())
+
+
+def _take_turns(groups: Iterable[Sequence[Peer]]) -> list[Peer]:
+    """Return peers of all hosts in turn, so that one with many does not push the others out."""
+    ranked = [
+        (rank, peer) for group in groups for rank, peer in enumerate(group[:_MAX_PEERS_PER_HOST])
+    ]
+    ranked.sort(key=lambda item: item[0])
+    return [peer for _, peer in ranked[:_MAX_PEERS]]
+
+
+def _browse(timeout_s: float, watch: Watch) -> Sequence[Announcement]:
+    return browse(timeout_s=timeout_s, watch=watch)
+
+
+def _keyrings(search: Search) -> dict[str, str]:
+    """Return for each collection the remote with its keys; those without are left out."""
+    found: dict[str, str] = {}
+    for collection_id in {ref.collection_id for ref in search.refs}:
+        if collection_id is None:
+            continue
+        try:
+            found[collection_id] = search.keyring_remote(collection_id)
+        except NotFoundError as err:
+            _log.debug("%s", err)
+    return found
+
+
+def _settings(search: Search) -> FetchSettings:
+    return FetchSettings(
+        headers=search.fetch.headers,
+        retries=0,
+        max_in_flight=_IN_FLIGHT,
+        connect_timeout_s=_CONNECT_TIMEOUT_S,
+        low_speed_s=_LOW_SPEED_S,
+        compressed=True,
+        verbose=search.fetch.verbose,
+    )
+
+
+def _fetch_summaries(
+    fetcher: Fetcher, peers: Sequence[Peer], deadline_s: float, watch: Watch
+) -> Iterator[tuple[Peer, BaseUrl, bytes]]:
+    """Yield summaries as they come, with where from, until all have or the time is over."""
+    for peer in peers:
+        fetcher.submit(_request(peer, 0))
+    while fetcher.pending and (left_s := deadline_s - time.monotonic()) > 0:
+        watch.check()
+        for completed in fetcher.poll(min(left_s, _POLL_S)):
+            peer, attempt = _tag(completed)
+            if completed.error is not None:
+                _log.debug("peer %s: %s", completed.url, completed.error)
+                if attempt + 1 < len(peer.urls):
+                    fetcher.submit(_request(peer, attempt + 1))
+            elif completed.body is not None:
+                with completed.body as body:
+                    if time.monotonic() < deadline_s:  # to read a large one takes its time
+                        yield peer, peer.urls[attempt], body.read()
+    if fetcher.pending:
+        _log.debug("%d peers did not answer in time", fetcher.pending)
+        fetcher.cancel_all()
+
+
+class _Tag(NamedTuple):
+    """Which peer a request is for, and which of its URLs it tries."""
+
+    peer: Peer
+    attempt: int
+
+
+def _tag(completed: Completed) -> _Tag:
+    tag = completed.request.tag
+    assert isinstance(tag, _Tag)
+    return tag
+
+
+def _request(peer: Peer, attempt: int) -> FetchRequest:
+    tag = _Tag(peer, attempt)
+    return FetchRequest(_SUMMARY, (peer.urls[attempt],), _MAX_SUMMARY_BYTES, tag=tag)
+
+
+def _results(
+    peer: Peer, url: BaseUrl, data: bytes, keyrings: Mapping[str, str]
+) -> list[FinderResult]:
+    """Return what a peer has, by collection, since each has keys of its own."""
+    summary = read_remote_summary(data).content
+    entries = _wanted_entries(summary, frozenset(peer.refs))
+    if not entries:
+        _log.debug("%s has none of the refs", url)
+        return []
+    excerpt = _excerpt(summary, entries)
+    results = []
+    for collection_id in dict.fromkeys(ref.collection_id for ref in entries):
+        assert collection_id is not None
+        own = {ref: entry for ref, entry in entries.items() if ref.collection_id == collection_id}
+        times = {ref: entry.timestamp for ref, entry in own.items()}
+        results.append(
+            FinderResult(
+                remote=dynamic_remote(url.secret, keyrings[collection_id], collection_id),
+                finder=LanFinder.name,
+                priority=PRIORITY,
+                refs={ref: entry.checksum for ref, entry in own.items()},
+                timestamps={ref: when for ref, when in times.items() if when is not None},
+                last_modified=peer.last_modified,
+                summary=excerpt,
+            )
+        )
+    return results
+
+
+def _wanted_entries(
+    summary: Summary, wanted: frozenset[CollectionRef]
+) -> dict[CollectionRef, SummaryRef]:
+    found: dict[CollectionRef, SummaryRef] = {}
+    for collection_id, refs in summary.collections():
+        for entry in refs:
+            ref = CollectionRef(collection_id, entry.name)
+            if ref in wanted:
+                found.setdefault(ref, entry)
+    return found
+
+
+def _excerpt(summary: Summary, entries: Mapping[CollectionRef, SummaryRef]) -> Summary:
+    """Return the summary with nothing but the wanted refs: those of many peers stay in memory."""
+    by_collection: dict[str | None, list[SummaryRef]] = {}
+    for ref, entry in entries.items():
+        by_collection.setdefault(ref.collection_id, []).append(entry)
+    main = tuple(by_collection.pop(summary.collection_id, ()))
+    metadata = [(key, value) for key, value in summary.metadata if key in _KEPT_KEYS]
+    others = [(key, tuple(refs)) for key, refs in by_collection.items() if key is not None]
+    if others:
+        metadata.append((COLLECTION_MAP, collection_map(others)))
+    return Summary(main, tuple(metadata))
