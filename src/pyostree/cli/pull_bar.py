@@ -12,6 +12,7 @@ _WITH_BAR = (PullPhase.SCAN, PullPhase.FETCH)
 _MIN_BAR_COLUMNS = 10
 _MAX_BAR_COLUMNS = 40
 _BAR_FRAME_COLUMNS = 3  # the brackets, and the blank before them
+_LEFT_COLUMNS = len("59 min 55 s left")
 _ALL = 100
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -27,8 +28,7 @@ def format_bar(progress: PullProgress, snapshot: PullSnapshot, columns: int) -> 
         return cut_to(_plain(format_progress(progress, _now_s(progress, snapshot))), columns)
     is_delta = progress.deltas.parts_done < progress.deltas.parts
     label = "Receiving delta parts:" if is_delta else "Receiving objects:"
-    count = f"{snapshot.objects}/{snapshot.objects_total}"
-    fields = [count, _amount(snapshot), _rate(snapshot), _left(snapshot.eta_s)]
+    fields = [_count(snapshot), _amount(snapshot), _rate(snapshot), _left(snapshot.eta_s)]
     return _fit(label, percent, [field for field in fields if field], columns)
 
 
@@ -36,19 +36,28 @@ def _fit(label: str, percent: int, fields: list[str], columns: int) -> str:
     """Return the richest line that fits: the label goes first, then counts, the bar last."""
     shown = f"{percent:3}%"
     choices = [(f"{label} {shown}", fields)]
-    choices += [(shown, fields[first:]) for first in range(len(fields) + 1)]
+    choices += [(shown, fields[first:]) for first in range(len(fields))]
+    choices += [(shown, [field.rstrip() for field in fields[-1:]]), (shown, [])]
     for start, rest in choices:
         tail = "".join(f" {field}" for field in rest)
         room = columns - len(start) - len(tail) - _BAR_FRAME_COLUMNS
         if room >= _MIN_BAR_COLUMNS:
-            return f"{start} [{_bar(percent, min(room, _MAX_BAR_COLUMNS))}]{tail}"
-    return cut_to(" ".join((f"{percent}%", *fields[-1:])), columns)
+            return f"{start} [{_bar(percent, min(room, _MAX_BAR_COLUMNS))}]{tail}".rstrip()
+    return cut_to(" ".join((f"{percent}%", *fields[-1:])), columns).rstrip()
 
 
 def _bar(percent: int, columns: int) -> str:
     filled = columns * percent // _ALL
     head = "=" * filled if filled == columns else "=" * filled + ">"
     return f"{head:<{columns}}"
+
+
+# Fields keep their width while their numbers grow, or else the bar would dance.
+
+
+def _count(snapshot: PullSnapshot) -> str:
+    total = str(snapshot.objects_total)
+    return f"{snapshot.objects:>{len(total)}}/{total}"
 
 
 def _amount(snapshot: PullSnapshot) -> str:
@@ -59,24 +68,26 @@ def _amount(snapshot: PullSnapshot) -> str:
     total = _plain(format_size(snapshot.bytes_total))
     number, _, unit = done.partition(" ")
     done = number if total.endswith(f" {unit}") else done
-    return f"{done}/{'~' if snapshot.is_estimate else ''}{total}"
+    return f"{done:>5}/{'~' if snapshot.is_estimate else ''}{total}"
 
 
 def _rate(snapshot: PullSnapshot) -> str:
-    return f"{_plain(format_size(snapshot.rate))}/s" if snapshot.rate else ""
+    return f"{_plain(format_size(snapshot.rate)):>8}/s" if snapshot.rate else ""
 
 
 def _left(seconds: int | None) -> str:
-    if seconds is None:
-        return ""
+    return "" if seconds is None else f"{_duration(seconds)} left".ljust(_LEFT_COLUMNS)
+
+
+def _duration(seconds: int) -> str:
     if seconds > _DAY_S:
-        return "more than a day left"
+        return "more than a day"
     if seconds < _MINUTE_S:
-        return f"{seconds} s left"
+        return f"{seconds} s"
     minutes, second = divmod(seconds // _SECONDS_STEP * _SECONDS_STEP, _MINUTE_S)
     if seconds < _HOUR_S:
-        return f"{minutes} min {second} s left"
-    return f"{minutes // _MINUTE_S} h {minutes % _MINUTE_S} min left"
+        return f"{minutes} min {second} s"
+    return f"{minutes // _MINUTE_S} h {minutes % _MINUTE_S} min"
 
 
 def _plain(text: str) -> str:

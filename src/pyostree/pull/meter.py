@@ -146,8 +146,10 @@ class PullMeter:
             return None
         if self._left_s is not None:
             passed_s = sample.time_s - self._left_at_s
-            expected_s = max(self._left_s - passed_s, 0.0)
-            left_s = expected_s + (left_s - expected_s) * min(passed_s / _SETTLE_S, 1.0)
+            expected_s = max(self._left_s - passed_s, 1.0)
+            # In proportion: hours that were wrong are gone as fast as minutes.
+            ratio = max(left_s, 1.0) / expected_s
+            left_s = expected_s * ratio ** min(passed_s / _SETTLE_S, 1.0)
         self._left_s, self._left_at_s = left_s, sample.time_s
         return round(left_s)
 
