@@ -106,6 +106,8 @@ class DeltaParts:
                     max_bytes=max(job.part.header.size, 1),  # 0 would mean: no limit
                     priority=_PRIORITY,
                     tag=job,
+                    immutable=True,
+                    keep_as=f"fetch-{self._repo.boot_id}-{job.part.header.raw_checksum.hex()}",
                 )
             )
 

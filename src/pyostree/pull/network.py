@@ -1,19 +1,19 @@
-"""Supplying a pull over HTTP: requests in flight, arrivals verified, content stored in threads."""
+"""Supplying a pull over HTTP: what is asked for, what arrives, and what becomes of it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyostree.errors import ChecksumMismatchError, OstreeError, doing
+from pyostree.errors import ChecksumMismatchError, doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
-from pyostree.pull.background import Background
 from pyostree.pull.content import ContentReceiver, Stored
+from pyostree.pull.content_queue import ContentQueue
 from pyostree.pull.job import PullJob
 from pyostree.pull.local import LocalObjects
-from pyostree.remote.fetch import Body, Completed, Fetcher, FetchRequest
+from pyostree.pull.storing import ContentStorage
+from pyostree.remote.fetch import Completed, Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
 from pyostree.repo.import_objects import Importer
 from pyostree.repo.repo import Repo
@@ -24,14 +24,8 @@ if TYPE_CHECKING:
     from pyostree.pull.walk import Start, Walker
 
 _METADATA_PRIORITY = -100
-_CONTENT_PRIORITY = 0
 _POLL_S = 0.25
-# A batch of content for one thread: small enough to keep both busy, large enough that handing it
-# over costs little.
-_BATCH_OBJECTS = 16
-_BATCH_BYTES = 1 << 20
-_MAX_BATCHES = 6
-_BUSY_BATCHES = 2
+_SHORT_POLL_S = 0.02  # while heavy content waits for a helper
 
 
 class Endpoint(NamedTuple):
@@ -79,19 +73,15 @@ class NetworkSupplier:
         self._repo = job.repo
         self._fetcher = fetcher
         self._endpoint = endpoint
-        self._transaction = job.transaction
-        self._receiver = receiver
+        self._stats = job.transaction.stats
         self._progress = job.progress
         self._signatures = job.signatures
         # Detached metadata of commits that are not stored yet: what is written is checked first.
         self._detached: dict[Checksum, bytes] = {}
         self._caches = tuple(caches)
         self._local = LocalObjects(job)
-        self._background: Background[list[Stored]] = Background(
-            job.pool, self._count, max_jobs=_MAX_BATCHES
-        )
-        self._batch: list[tuple[Checksum, Body]] = []
-        self._batch_bytes = 0
+        self._storage = ContentStorage(receiver, self._count, job.pool)
+        self._content = ContentQueue(fetcher, endpoint.content, job.repo.boot_id)
         self._bytes_before = fetcher.bytes_transferred
         self.commit_bytes: dict[Checksum, int] = {}
         self.deltas: DeltaPull | None = None
@@ -142,14 +132,7 @@ class NetworkSupplier:
             self._local.add(cache.importer, name)
             return
         self._progress.content_wanted += 1
-        self._fetcher.submit(
-            FetchRequest(
-                f"objects/{loose_path(checksum, 'filez')}",
-                self._endpoint.content,
-                priority=_CONTENT_PRIORITY,
-                tag=name,
-            )
-        )
+        self._content.add(checksum)
 
     def _request(
         self, name: ObjectName, bases: tuple[BaseUrl, ...], *, optional: bool = False
@@ -167,6 +150,7 @@ class NetworkSupplier:
                 priority=_METADATA_PRIORITY,
                 optional=optional,
                 tag=name,
+                immutable=name.type is not ObjectType.COMMITMETA,
             )
         )
 
@@ -184,33 +168,51 @@ class NetworkSupplier:
     def step(self) -> bool:
         """Handle what has arrived, waiting for it if necessary; False when all is done."""
         self._local.flush()
+        self._release_content()
+        if not self._storage.is_full:
+            self._content.feed()
         if self._fetcher.pending:
-            timeout_s = 0.0 if self.walker.has_work else _POLL_S
-            for completed in self._fetcher.poll(timeout_s):
+            for completed in self._fetcher.poll(self._patience_s()):
                 self._receive(completed)
             self._progress.bytes_transferred = self._fetcher.bytes_transferred - self._bytes_before
-        if len(self._background) < _BUSY_BATCHES or not self._fetcher.pending:
-            self._flush()
-        self._background.take_ended()
+        self._storage.step()
+        self._progress.writes = self._storage.in_progress
         if self.deltas is not None:
             self.deltas.step(wait=not (self._fetcher.pending or self.walker.has_work))
             if self.deltas.is_busy:
                 return True
         if self._fetcher.pending or self.walker.has_work:
             return True
-        self._background.wait_for_all()
+        if len(self._content):
+            self._storage.wait_for_one()
+            return True
+        self._storage.finish()
         self._local.finish()
         return False
+
+    def _patience_s(self) -> float:
+        if self.walker.has_work:
+            return 0.0
+        return _SHORT_POLL_S if self._storage.is_waiting else _POLL_S
+
+    def _release_content(self) -> None:
+        """Let content be asked for, once it is known how much there is."""
+        if self._content.is_released or self.walker.is_finding:
+            return
+        self._content.is_released = True
+        self._storage.expect(len(self._content))
 
     def salvage(self) -> None:
         """After an error: store the content that has arrived already."""
         self._fetcher.cancel_all()
-        with suppress(OstreeError, OSError):
-            self._flush()
-        self._background.salvage()
+        self._storage.salvage()
         self._local.salvage()
         if self.deltas is not None:
             self.deltas.salvage()
+
+    def close(self) -> None:
+        """End what still runs, as after an interrupt."""
+        self._storage.close()
 
     def _receive(self, completed: Completed) -> None:
         name = completed.request.tag
@@ -227,7 +229,8 @@ class NetworkSupplier:
             self._progress.content_fetched += 1
             if self.deltas is not None:
                 self.deltas.content_arrived(name.checksum)
-            self._add_content(name.checksum, body)
+            self._content.note_arrival(body.size)
+            self._storage.add(name.checksum, body)
             return
         self._progress.metadata_fetched += 1
         with body:
@@ -291,31 +294,9 @@ class NetworkSupplier:
             if detached is not None:
                 self._repo.store.write_detached(name.checksum, detached)
         written = self._repo.store.put_metadata(name.type, data)
-        self._transaction.stats.count_metadata(is_new=written.is_new)
+        self._stats.count_metadata(is_new=written.is_new)
         self.walker.arrived(name)
 
-    # -- content -------------------------------------------------------------------------
-
-    def _add_content(self, checksum: Checksum, body: Body) -> None:
-        self._batch.append((checksum, body))
-        self._batch_bytes += body.size
-        if len(self._batch) >= _BATCH_OBJECTS or self._batch_bytes >= _BATCH_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._batch:
-            return
-        batch, self._batch, self._batch_bytes = self._batch, [], 0
-        self._background.submit(lambda: self._store_batch(batch))
-        self._progress.writes = len(self._background) * _BATCH_OBJECTS
-
-    def _store_batch(self, batch: list[tuple[Checksum, Body]]) -> list[Stored]:
-        stored = []
-        for checksum, body in batch:
-            with body:
-                stored.append(self._receiver.store(checksum, body))
-        return stored
-
-    def _count(self, results: list[Stored]) -> None:
-        for result in results:
-            self._transaction.stats.count_content(result.size, is_new=result.is_new)
+    def _count(self, outcomes: Sequence[Stored]) -> None:
+        for outcome in outcomes:
+            self._stats.count_content(outcome.size, is_new=outcome.is_new)

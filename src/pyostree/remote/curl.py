@@ -1,150 +1,73 @@
 """`CurlFetcher`: the fetcher over libcurl's multi interface, one thread, one loop.
 
 Easy handles are kept and reused, so that a request costs a change of URL and the connection stays
-open. What is not on the wire waits in a heap by priority.
+open. What is not on the wire waits in a heap: by priority, or after a failure until its time comes.
 """
 
 from __future__ import annotations
 
-import email.utils
 import heapq
 import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pycurl
 
 from pyostree.closing import Closing
-from pyostree.errors import FetchError, FetchNotFoundError, describe
+from pyostree.errors import FormatError
 from pyostree.fs.dir import Dir
-from pyostree.fs.tempfile import TempFile
-from pyostree.remote.fetch import (
-    MEMORY_BYTES,
-    Body,
-    Completed,
-    FetchRequest,
-    FetchSettings,
-    Validators,
-)
-from pyostree.remote.urls import BaseUrl
+from pyostree.fs.partial_file import open_partial
+from pyostree.remote.curl_options import HandleOptions
+from pyostree.remote.fetch import MEMORY_BYTES, Completed, FetchRequest, FetchSettings, Validators
+from pyostree.remote.pace import MAX_CONNECTIONS, MAX_STREAMS, Pace
+from pyostree.remote.retry import Ending, can_continue, delay_s, ending_of, error_of, is_retried
+from pyostree.remote.throttle import Throttle
+from pyostree.remote.transfer import Tally, Transfer
 
-_MAX_CONNECTIONS = 8
-_MAX_REDIRECTS = 30
-_BUFFER_BYTES = 128 << 10
 _MAX_WAIT_S = 1.0
-_NOT_FOUND_STATUSES = (403, 404, 410)
-_ALWAYS_RETRIED_STATUSES = (408, 500)
+_SHORT_WAIT_S = 0.005  # when libcurl has nothing to wait on, such as a name that is looked up
 _NOT_MODIFIED = 304
-_FIRST_SUCCESS, _FIRST_REDIRECT = 200, 300
-_PKCS11 = "pkcs11:"
-_HTTP_DATE_LENGTH = 29
-# libcurl reworded these; scripts look for the words of the reference's libcurl.
-_TEXTS = {
-    5: "Couldn't resolve proxy name",
-    6: "Couldn't resolve host name",
-    7: "Couldn't connect to server",
-}
-# The library is built elsewhere: where this system keeps its certificate authorities.
-_CA_BUNDLES = (
-    "etc/ssl/certs/ca-certificates.crt",
-    "etc/pki/tls/certs/ca-bundle.crt",
-    "etc/ssl/ca-bundle.pem",
-    "etc/ssl/cert.pem",
-)
+_FIRST_MULTIPLEXED = 3  # HTTP/2 in libcurl's numbers; HTTP/1.x are 1 and 2
+# Slower ones get few requests at once, so that each makes progress.
+_THROTTLED_SHARE_BYTES = 32 << 10
 
 
 def open_fetcher(settings: FetchSettings, temp: Dir) -> CurlFetcher:
     """Return a fetcher; use it as a context manager.
 
     Args:
-        temp: where large bodies lie, without a name, until they are used.
+        temp: where large bodies lie until they are used.
     """
     return CurlFetcher(settings, temp)
-
-
-class _Transfer:
-    """An easy handle with the request it works on; reused for one request after the other."""
-
-    __slots__ = (
-        "attempts_left", "chunks", "dirty", "etag", "failure", "file", "handle", "last_modified",
-        "limit", "mirror", "request", "size", "too_large", "url",
-    )  # fmt: skip
-
-    def __init__(self, handle: Any) -> None:  # noqa: ANN401 - pycurl has no types
-        self.handle = handle
-        self.dirty = False  # whether options of one request must be undone
-        self.limit = 0
-        self.request: FetchRequest
-        self.url: BaseUrl
-
-    def begin(self, request: FetchRequest, attempts: int) -> None:
-        """Take up `request`."""
-        self.request = request
-        self.attempts_left = attempts
-        self.mirror = 0
-
-    def start(self) -> None:
-        """Prepare the handle for an attempt at the current mirror."""
-        self.chunks: list[bytes] = []
-        self.file: TempFile | None = None
-        self.size = 0
-        self.too_large = False
-        self.failure: BaseException | None = None
-        self.etag: str | None = None
-        self.last_modified = 0
-        self.url = self.request.bases[self.mirror].join(self.request.path)
-        self.handle.setopt(pycurl.URL, self.url.secret)
-
-    def drop_body(self) -> None:
-        """Forget what arrived."""
-        self.chunks = []
-        if self.file is not None:
-            self.file.close()
-            self.file = None
-
-    def take_body(self) -> Body:
-        """Return what arrived."""
-        file, self.file = self.file, None
-        if file is not None:
-            return Body(b"", file, self.size)
-        chunks, self.chunks = self.chunks, []
-        return Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
-
-    def spool(self, temp: Dir) -> None:
-        """Move what arrived to a file."""
-        self.file = TempFile(temp)
-        for chunk in self.chunks:
-            self.file.write(chunk)
-        self.chunks = []
-
-    def note_header(self, line: bytes) -> None:
-        """Keep the validators among the headers; those of a redirect are overwritten."""
-        name, _, value = line.decode("latin-1").partition(":")
-        match name.lower():
-            case "etag":
-                self.etag = value.strip()
-            case "last-modified":
-                self.last_modified = _parse_http_date(value.strip())
-            case _ if name.startswith("HTTP/"):
-                self.etag, self.last_modified = None, 0
 
 
 class CurlFetcher(Closing):
     """Downloads many files at once; see `pyostree.remote.fetch.Fetcher`."""
 
     def __init__(self, settings: FetchSettings, temp: Dir) -> None:
+        rate = settings.max_bytes_per_s
+        most = settings.max_in_flight
+        if rate:
+            settings = _gentle(settings, rate)
+            most = min(most or MAX_STREAMS, max(rate // _THROTTLED_SHARE_BYTES, 1))
         self._settings = settings
         self._temp = temp
+        self._options = HandleOptions(settings)
+        self._throttle = Throttle(rate) if rate else None
+        self._pace = Pace(most, time.monotonic())
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, _MAX_CONNECTIONS)
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, MAX_CONNECTIONS)
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, self._pace.max_connections)
+        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
-        self._ca_bundle = settings.tls_ca_path or _find_ca_bundle()
-        self._headers = [f"{name}: {value}" for name, value in settings.headers]
         self._queue: list[tuple[int, int, FetchRequest]] = []
         self._submitted = 0
-        self._idle: list[_Transfer] = []
-        self._active: dict[Any, _Transfer] = {}
-        self._bytes = 0
+        self._idle: list[Transfer] = []
+        self._active: dict[Any, Transfer] = {}
+        # Those that failed and try again at a time, by the monotonic clock.
+        self._waiting: list[tuple[float, int, Transfer]] = []
+        self._pause_until_s = 0.0  # a server has asked us not to come sooner
+        self._tally = Tally()
+        self._partials: frozenset[str] | None = None
 
     # -- Fetcher -------------------------------------------------------------------------
 
@@ -160,36 +83,37 @@ class CurlFetcher(Closing):
         deadline = time.monotonic() + timeout_s
         while True:
             self._fill()
-            if not self._active:
+            if not self.pending:
                 return []
-            self._multi.perform()
-            done = self._collect()
+            done = self._advance()
             if done:
+                self._note_progress(len(done))
                 self._fill()  # the server works on the next ones while the caller stores these
                 self._multi.perform()
                 return done
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
                 return []
-            self._multi.select(min(remaining, _MAX_WAIT_S))
+            self._wait(remaining_s)
 
     @property
     def pending(self) -> int:
         """How many requests were submitted and not yet given back."""
-        return len(self._queue) + len(self._active)
+        return len(self._queue) + len(self._active) + len(self._waiting)
 
     @property
     def bytes_transferred(self) -> int:
-        """Sum of all bodies that arrived, whole or not."""
-        return self._bytes
+        """Sum of all that arrived of bodies, whole or not yet."""
+        return self._tally.received
 
     def cancel_all(self) -> None:
-        """Forget all requests."""
+        """Forget all requests; large bodies with a name can be continued by who comes next."""
         self._queue.clear()
         for transfer in list(self._active.values()):
-            transfer.drop_body()
             self._detach(transfer)
-            self._idle.append(transfer)
+            self._put_away(transfer)
+        while self._waiting:
+            self._put_away(self._waiting.pop()[2])
 
     def close(self) -> None:
         """Cancel everything and close all connections."""
@@ -199,224 +123,179 @@ class CurlFetcher(Closing):
         self._idle.clear()
         self._multi.close()
 
-    # -- transfers -----------------------------------------------------------------------
+    # -- the loop ------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        while self._queue and len(self._active) < self._settings.max_in_flight:
-            _, _, request = heapq.heappop(self._queue)
-            transfer = self._idle.pop() if self._idle else self._new_transfer()
-            transfer.begin(request, self._settings.retries)
-            if transfer.dirty:
-                self._undo_request_options(transfer)
-            if request.validators is not None or request.keep_validators:
-                self._set_request_options(transfer)
-            if transfer.limit != request.max_bytes:
-                transfer.limit = request.max_bytes
-                transfer.handle.setopt(pycurl.MAXFILESIZE_LARGE, request.max_bytes)
-            self._start(transfer)
+        if self._waiting or self._pause_until_s:
+            now_s = time.monotonic()
+            if now_s < self._pause_until_s:
+                return
+            self._pause_until_s = 0.0
+            while self._waiting and self._has_room() and self._waiting[0][0] <= now_s:
+                self._start(heapq.heappop(self._waiting)[2])
+        while self._queue and self._has_room():
+            self._begin(heapq.heappop(self._queue)[2])
 
-    def _start(self, transfer: _Transfer) -> None:
-        transfer.start()
-        self._active[transfer.handle] = transfer
-        self._multi.add_handle(transfer.handle)
+    def _has_room(self) -> bool:
+        return len(self._active) < self._pace.limit
 
-    def _detach(self, transfer: _Transfer) -> None:
-        del self._active[transfer.handle]
-        self._multi.remove_handle(transfer.handle)
-
-    def _collect(self) -> list[Completed]:
+    def _advance(self) -> list[Completed]:
+        """Read and write what the network lets through; return the requests that ended."""
+        if self._throttle is not None:
+            if self._throttle.wait_s():
+                return []
+            before = self._tally.received
+            self._multi.perform()
+            self._throttle.spend(self._tally.received - before)
+        else:
+            self._multi.perform()
         done: list[Completed] = []
         left = 1
         while left:
             left, succeeded, failed = self._multi.info_read()
             for handle in succeeded:
                 self._conclude(self._active[handle], 0, "", done)
-            for handle, code, message in failed:
-                self._conclude(self._active[handle], code, message, done)
+            for handle, code, text in failed:
+                self._conclude(self._active[handle], code, text, done)
         return done
 
-    def _conclude(
-        self, transfer: _Transfer, code: int, message: str, done: list[Completed]
-    ) -> None:
+    def _wait(self, remaining_s: float) -> None:
+        """Wait until something can be done."""
+        now_s = time.monotonic()
+        wait_s = min(remaining_s, _MAX_WAIT_S)
+        if self._throttle is not None and (held_s := self._throttle.wait_s()):
+            time.sleep(min(held_s, wait_s))
+            return
+        next_s = self._pause_until_s or (self._waiting[0][0] if self._waiting else 0.0)
+        if next_s > now_s:
+            wait_s = min(wait_s, next_s - now_s)
+        if not self._active:
+            time.sleep(wait_s)
+            return
+        ready = self._multi.select(wait_s)
+        waited_s = time.monotonic() - now_s
+        if ready <= 0 and waited_s < min(wait_s, _SHORT_WAIT_S):
+            time.sleep(min(wait_s, _SHORT_WAIT_S))
+        elif self._queue:
+            self._pace.note_wait(waited_s)
+
+    def _note_progress(self, count: int) -> None:
+        pace = self._pace
+        pace.note_done(count, self._tally.received, time.monotonic())
+        if not self._idle:
+            return
+        version = self._idle[-1].handle.getinfo(pycurl.INFO_HTTP_VERSION)
+        if version and pace.note_protocol(is_multiplexed=version >= _FIRST_MULTIPLEXED):
+            self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, pace.max_connections)
+
+    # -- transfers -----------------------------------------------------------------------
+
+    def _begin(self, request: FetchRequest) -> None:
+        transfer = self._idle.pop() if self._idle else self._new_transfer()
+        transfer.begin(request, self._settings.retries)
+        if request.keep_as is not None and self._is_partial(request.keep_as):
+            file = open_partial(self._temp, request.keep_as)
+            if file is not None:
+                transfer.continue_file(file)
+        self._start(transfer)
+
+    def _is_partial(self, name: str) -> bool:
+        if self._partials is None:
+            self._partials = frozenset(self._temp.list())
+        return name in self._partials
+
+    def _new_transfer(self) -> Transfer:
+        transfer = Transfer(pycurl.Curl(), self._temp, self._tally)
+        self._options.set_common(transfer)
+        return transfer
+
+    def _start(self, transfer: Transfer) -> None:
+        transfer.start()
+        self._options.set_attempt(transfer)
+        self._active[transfer.handle] = transfer
+        self._multi.add_handle(transfer.handle)
+
+    def _detach(self, transfer: Transfer) -> None:
+        del self._active[transfer.handle]
+        self._multi.remove_handle(transfer.handle)
+
+    def _put_away(self, transfer: Transfer) -> None:
+        transfer.drop_body(for_good=False)
+        self._idle.append(transfer)
+
+    def _conclude(self, transfer: Transfer, code: int, text: str, done: list[Completed]) -> None:
         """Give the result of an attempt, or begin another one."""
-        self._bytes += transfer.size
         self._detach(transfer)
-        if transfer.failure is not None and not isinstance(transfer.failure, OSError):
+        failure = transfer.failure
+        if failure is not None and not isinstance(failure, (OSError, FormatError)):
             self.close()
-            raise transfer.failure
-        completed = self._judge(transfer, code, message)
-        if completed is None:
-            self._start(transfer)
-        else:
+            raise failure
+        ending = ending_of(transfer, code, text)
+        completed = self._judge(transfer, ending)
+        if completed is not None:
             self._idle.append(transfer)
             done.append(completed)
 
-    def _judge(self, transfer: _Transfer, code: int, message: str) -> Completed | None:
-        """Return how the request ended; None when another attempt is to be made."""
-        status = 0 if code else transfer.handle.getinfo(pycurl.RESPONSE_CODE)
+    def _judge(self, transfer: Transfer, ending: Ending) -> Completed | None:
+        """Return how the request ended; None when another attempt is made."""
         request, url = transfer.request, transfer.url.shown
         seen = Validators(transfer.etag, transfer.last_modified)
-        if not code and (status == 0 or _FIRST_SUCCESS <= status < _FIRST_REDIRECT):
-            return Completed(request, url, transfer.take_body(), validators=seen)
-        transfer.drop_body()
-        if status == _NOT_MODIFIED and request.validators is not None:
+        if ending.is_success and not transfer.is_useless:
+            was_continued = transfer.continues
+            body = transfer.take_body()
+            return Completed(request, url, body, validators=seen, was_continued=was_continued)
+        if ending.status == _NOT_MODIFIED and request.validators is not None:
+            transfer.drop_body()
             return Completed(request, url, not_modified=True, validators=seen)
-        if status and transfer.mirror + 1 < len(request.bases):
+        if self._goes_on(transfer, ending):
+            return None
+        err = error_of(transfer, ending)
+        transfer.drop_body(for_good=not self._continues_later(transfer, ending))
+        return Completed(request, url, error=err, validators=seen)
+
+    def _goes_on(self, transfer: Transfer, ending: Ending) -> bool:
+        """Begin another attempt where one makes sense."""
+        if transfer.continues and (ending.refuses_range or ending.is_other_part(transfer)):
+            transfer.drop_body()  # then from the start
+        elif ending.is_error_status and transfer.mirror + 1 < len(transfer.request.bases):
             transfer.mirror += 1
-            return None
-        if transfer.attempts_left and self._is_retried(transfer, code, status):
-            transfer.attempts_left -= 1
-            transfer.mirror = 0
-            return None
-        return Completed(request, url, error=_error(transfer, code, status, message))
-
-    def _is_retried(self, transfer: _Transfer, code: int, status: int) -> bool:
-        if transfer.too_large or transfer.failure is not None:
-            return False
-        if code in (pycurl.E_FILE_COULDNT_READ_FILE, pycurl.E_FILESIZE_EXCEEDED):
-            return False
-        if status in _NOT_FOUND_STATUSES:
-            return False
-        return self._settings.retry_all or status in _ALWAYS_RETRIED_STATUSES
-
-    def _writer(self, transfer: _Transfer) -> Callable[[bytes], int | None]:
-        def write(chunk: bytes) -> int | None:
-            size = transfer.size + len(chunk)
-            transfer.size = size
-            if transfer.limit and size > transfer.limit:
-                transfer.too_large = True
-                return 0
-            if size <= MEMORY_BYTES:
-                transfer.chunks.append(chunk)
-                return None
-            try:
-                if transfer.file is None:
-                    transfer.spool(self._temp)
-                if transfer.file is not None:
-                    transfer.file.write(chunk)
-            except (OSError, KeyboardInterrupt) as err:
-                transfer.failure = err  # libcurl would swallow it
-                return 0
-            return None
-
-        return write
-
-    # -- options -------------------------------------------------------------------------
-
-    def _new_transfer(self) -> _Transfer:
-        transfer = _Transfer(pycurl.Curl())
-        transfer.handle.setopt(pycurl.WRITEFUNCTION, self._writer(transfer))
-        for option, value in _options(self._settings) + _tls_options(self._settings):
-            transfer.handle.setopt(option, value)
-        if self._ca_bundle is not None and not self._settings.tls_permissive:
-            transfer.handle.setopt(pycurl.CAINFO, self._ca_bundle)
-        _set_headers(transfer.handle, self._headers)
-        return transfer
-
-    def _set_request_options(self, transfer: _Transfer) -> None:
-        transfer.dirty = True
-        headers = list(self._headers)
-        validators = transfer.request.validators
-        # A line break in it would begin another header.
-        if validators is not None and validators.etag and validators.etag.isprintable():
-            headers.append(f"If-None-Match: {validators.etag}")
-        if validators is not None and validators.last_modified > 0:
-            date = email.utils.formatdate(validators.last_modified, usegmt=True)
-            headers.append(f"If-Modified-Since: {date.replace('GMT', 'UTC')}")
-        _set_headers(transfer.handle, headers)
-        transfer.handle.setopt(pycurl.HEADERFUNCTION, transfer.note_header)
-
-    def _undo_request_options(self, transfer: _Transfer) -> None:
-        transfer.dirty = False
-        _set_headers(transfer.handle, self._headers)
-        transfer.handle.unsetopt(pycurl.HEADERFUNCTION)
-
-
-def _set_headers(handle: pycurl.Curl, headers: Sequence[str]) -> None:
-    # An empty list would be ignored, and those of an earlier request sent again.
-    handle.unsetopt(pycurl.HTTPHEADER)
-    handle.setopt(pycurl.HTTPHEADER, list(headers))
-
-
-def _options(settings: FetchSettings) -> list[tuple[int, object]]:
-    protocols = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
-    # Over TLS only: the upgrade of plain HTTP costs headers in every request, and few can do it.
-    version = pycurl.CURL_HTTP_VERSION_2TLS if settings.http2 else pycurl.CURL_HTTP_VERSION_1_1
-    options: list[tuple[int, object]] = [
-        (pycurl.USERAGENT, settings.user_agent),
-        (pycurl.NOSIGNAL, 1),
-        (pycurl.NOPROGRESS, 1),
-        (pycurl.BUFFERSIZE, _BUFFER_BYTES),
-        (pycurl.TCP_NODELAY, 1),
-        (pycurl.FOLLOWLOCATION, 1),
-        (pycurl.MAXREDIRS, _MAX_REDIRECTS),
-        (pycurl.PROTOCOLS, protocols | pycurl.PROTO_FILE),
-        (pycurl.REDIR_PROTOCOLS, protocols),  # no server may send us to local files
-        (pycurl.CONNECTTIMEOUT, settings.connect_timeout_s),
-        (pycurl.LOW_SPEED_LIMIT, settings.low_speed_bytes),
-        (pycurl.LOW_SPEED_TIME, settings.low_speed_s),
-        (pycurl.HTTP_VERSION, version),
-        (pycurl.PIPEWAIT, int(settings.http2)),
-    ]
-    if settings.compressed:
-        options.append((pycurl.ACCEPT_ENCODING, ""))
-    if settings.proxy:
-        options.append((pycurl.PROXY, settings.proxy))
-    if settings.cookies_path is not None:
-        options.append((pycurl.COOKIEFILE, settings.cookies_path))
-    if settings.verbose:
-        options.append((pycurl.VERBOSE, 1))
-    return options
-
-
-def _tls_options(settings: FetchSettings) -> list[tuple[int, object]]:
-    options: list[tuple[int, object]] = []
-    if settings.tls_permissive:
-        options += [(pycurl.SSL_VERIFYPEER, 0), (pycurl.SSL_VERIFYHOST, 0)]
-    cert, key = settings.tls_client_cert_path, settings.tls_client_key_path
-    if cert is not None and key is not None:
-        for path, option, kind in (
-            (cert, pycurl.SSLCERT, pycurl.SSLCERTTYPE),
-            (key, pycurl.SSLKEY, pycurl.SSLKEYTYPE),
+        elif transfer.attempts_left and is_retried(
+            transfer, ending, retry_all=self._settings.retry_all
         ):
-            if path.startswith(_PKCS11):
-                options += [(pycurl.SSLENGINE, "pkcs11"), (kind, "ENG")]
-            options.append((option, path))
-    return options
+            self._retry(transfer, ending)
+            return True
+        else:
+            return False
+        self._start(transfer)
+        return True
+
+    def _retry(self, transfer: Transfer, ending: Ending) -> None:
+        is_kept = self._continues_later(transfer, ending)
+        # What brought a good piece further was no failure: a large body may break off often.
+        if not is_kept or transfer.size - transfer.offset < MEMORY_BYTES:
+            transfer.attempts_left -= 1
+            transfer.attempts_made += 1
+        if is_kept:
+            transfer.keep_body(int(transfer.handle.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD)))
+        elif not (transfer.continues and ending.is_error_status):
+            transfer.mirror = 0
+            transfer.drop_body()
+        if ending.is_busy:
+            self._pace.note_trouble()
+        wait_s = delay_s(transfer.attempts_made, ending)
+        if not wait_s:
+            self._start(transfer)
+            return
+        now_s = time.monotonic()
+        if ending.asked_s:
+            self._pause_until_s = now_s + wait_s
+        self._submitted += 1
+        heapq.heappush(self._waiting, (now_s + wait_s, self._submitted, transfer))
+
+    def _continues_later(self, transfer: Transfer, ending: Ending) -> bool:
+        return not self._settings.compressed and can_continue(transfer, ending)
 
 
-def _error(transfer: _Transfer, code: int, status: int, message: str) -> FetchError:
-    url = transfer.url.shown
-    if transfer.too_large or code == pycurl.E_FILESIZE_EXCEEDED:
-        return FetchError(f"URI {url} exceeded maximum size of {transfer.limit} bytes")
-    if transfer.failure is not None:
-        return FetchError(f"While fetching {url}: {describe(transfer.failure)}")
-    if code == pycurl.E_FILE_COULDNT_READ_FILE:
-        return FetchNotFoundError(f"While fetching {url}: [{code}] {_text(code, message)}")
-    if code:
-        return FetchError(f"While fetching {url}: [{code}] {_text(code, message)}")
-    kind = FetchNotFoundError if status in _NOT_FOUND_STATUSES else FetchError
-    return kind(f"While fetching {url}: Server returned HTTP {status}")
-
-
-def _text(code: int, message: str) -> str:
-    if text := _TEXTS.get(code):
-        return text
-    strerror: Callable[[int], str] | None = getattr(pycurl, "easy_strerror", None)
-    return message if strerror is None else strerror(code)
-
-
-def _parse_http_date(text: str) -> int:
-    """Return the seconds of an RFC 1123 date in its only permitted form, else 0."""
-    if len(text) != _HTTP_DATE_LENGTH or not text.endswith(" GMT"):
-        return 0
-    try:
-        return max(int(email.utils.parsedate_to_datetime(text).timestamp()), 0)
-    except (ValueError, TypeError, OverflowError):
-        return 0
-
-
-def _find_ca_bundle() -> str | None:
-    with Dir.at("/") as root:
-        found = next((path for path in _CA_BUNDLES if root.is_file(path)), None)
-    return None if found is None else f"/{found}"
+def _gentle(settings: FetchSettings, bytes_per_s: int) -> FetchSettings:
+    """Return settings by which what is slow on purpose is not taken for a failure."""
+    return settings._replace(low_speed_bytes=min(settings.low_speed_bytes, bytes_per_s // 4))

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from pyostree.errors import ConfigError, VerificationError
 from pyostree.remote.fetch import (
-    DEFAULT_IN_FLIGHT,
     DEFAULT_RETRIES,
     USER_AGENT,
     Fetcher,
@@ -19,10 +18,19 @@ from pyostree.remote.urls import BaseUrl
 from pyostree.repo.repo import Repo
 
 _OFF = ("false", "0")
+_MAX_REQUESTS_KEY = "max-outstanding-fetcher-requests"
+_RATE_KEY = "limit-rate"
+_MAX_DIGITS = 18
 
 
 class FetchOptions(NamedTuple):
-    """What a caller wants beyond the configuration of the remote."""
+    """What a caller wants beyond the configuration of the remote.
+
+    Attributes:
+        max_in_flight: requests at once; None: as many as the server answers quickly.
+        max_bytes_per_s: limit over all requests together; None for none. Of both, the lower one
+            counts of what is here and what the remote is configured for.
+    """
 
     append_user_agent: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
@@ -30,7 +38,8 @@ class FetchOptions(NamedTuple):
     retry_all: bool = True
     low_speed_bytes: int = 1000
     low_speed_s: int = 30
-    max_in_flight: int = DEFAULT_IN_FLIGHT
+    max_in_flight: int | None = None
+    max_bytes_per_s: int | None = None
     compressed: bool = False
     verbose: bool = False
 
@@ -58,7 +67,8 @@ def fetch_settings(
     """Return how to talk to a remote's servers.
 
     Raises:
-        ConfigError: the remote names a client certificate without its key, or the reverse.
+        ConfigError: the remote names a client certificate without its key, or the reverse, or a
+            limit that is no positive number.
     """
     cert = remotes.get(name, "tls-client-cert-path")
     key = remotes.get(name, "tls-client-key-path")
@@ -76,10 +86,12 @@ def fetch_settings(
         headers=options.headers,
         retries=options.retries,
         retry_all=options.retry_all,
-        max_in_flight=options.max_in_flight,
+        max_in_flight=_least(options.max_in_flight, _limit(remotes, name, _MAX_REQUESTS_KEY)),
+        max_bytes_per_s=_least(options.max_bytes_per_s, _limit(remotes, name, _RATE_KEY)),
         low_speed_bytes=options.low_speed_bytes,
         low_speed_s=options.low_speed_s,
         http2=remotes.get_bool(name, "http2", True),
+        http3=remotes.get_bool(name, "http3", False),
         compressed=options.compressed,
         proxy=remotes.get(name, "proxy") or None,
         tls_permissive=remotes.get_bool(name, "tls-permissive", False),
@@ -89,6 +101,19 @@ def fetch_settings(
         cookies_path=repo.dir.proc_path(cookies) if has_cookies else None,
         verbose=options.verbose,
     )
+
+
+def _limit(remotes: Remotes, name: str, key: str) -> int | None:
+    text = remotes.get(name, key)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()) or len(text) > _MAX_DIGITS or not int(text):
+        raise ConfigError(f"Remote \"{name}\": {key} must be a positive number, not '{text}'")
+    return int(text)
+
+
+def _least(first: int | None, second: int | None) -> int | None:
+    return min((limit for limit in (first, second) if limit is not None), default=None)
 
 
 def resolve_bases(

@@ -6,7 +6,7 @@ An error of a download is a value, `Completed.error`, so that a pull can decide 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from pyostree.closing import Closing
@@ -16,7 +16,7 @@ from pyostree.remote.urls import BaseUrl
 
 USER_AGENT = "libostree/2026.5"
 DEFAULT_RETRIES = 5
-DEFAULT_IN_FLIGHT = 8
+DEFAULT_IN_FLIGHT = 8  # to begin with
 MEMORY_BYTES = 1 << 20  # a body beyond this goes to a temporary file
 MAX_METADATA_BYTES = 128 << 20  # of summaries, refs, configurations, metadata objects
 _CHUNK_BYTES = 1 << 20
@@ -29,6 +29,10 @@ class FetchSettings(NamedTuple):
     Attributes:
         retry_all: whether every network error is worth another attempt.
         low_speed_bytes: a transfer slower than this per second for `low_speed_s` has failed.
+        max_in_flight: requests at once; None: as many as the server answers quickly.
+        max_bytes_per_s: limit over all requests together; None for none.
+        follow_redirects: whether the server may send us elsewhere.
+        http3: whether HTTP/3 is tried; where it does not work, another version is used.
         compressed: whether the server may compress what it sends.
         tls_permissive: whether any certificate will do.
         tls_ca_path: PEM file in place of the system's certificate authorities.
@@ -40,11 +44,14 @@ class FetchSettings(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     retries: int = DEFAULT_RETRIES
     retry_all: bool = True
-    max_in_flight: int = DEFAULT_IN_FLIGHT
+    max_in_flight: int | None = None
+    max_bytes_per_s: int | None = None
     connect_timeout_s: int = 30
     low_speed_bytes: int = 1000
     low_speed_s: int = 30
     http2: bool = True
+    http3: bool = False
+    follow_redirects: bool = True
     compressed: bool = False
     proxy: str | None = None
     tls_permissive: bool = False
@@ -79,6 +86,12 @@ class FetchRequest(NamedTuple):
         keep_validators: whether the answer's are wanted.
         optional: whether it is normal that the file is missing.
         tag: for the caller.
+        immutable: whether its name fixes its content, which the caller checks: a body that broke
+            off is then continued without asking whether the file is still the same.
+        keep_as: name in the temporary directory under which a large body lies until it is whole, so
+            that the next process can continue it; only for what is immutable.
+        limit_from: given the beginning of a large body, returns the most that it may have; raises
+            `FormatError` when no such file begins so.
     """
 
     path: str
@@ -89,6 +102,9 @@ class FetchRequest(NamedTuple):
     keep_validators: bool = False
     optional: bool = False
     tag: object = None
+    immutable: bool = False
+    keep_as: str | None = None
+    limit_from: Callable[[bytes], int] | None = None
 
 
 class Body(Closing):
@@ -123,6 +139,12 @@ class Body(Closing):
             position += len(chunk)
             yield chunk
 
+    def fileno(self) -> int:
+        """Return the descriptor of the file that it is in."""
+        if self._file is None:
+            raise ValueError("the content is in memory")
+        return self._file.fd
+
     def close(self) -> None:
         """Let go of the content."""
         self._data = b""
@@ -136,6 +158,7 @@ class Completed(NamedTuple):
     Attributes:
         url: asked last, without password.
         body: None on error or when not modified; to be closed by who gets it.
+        was_continued: whether it was put together from several answers.
     """
 
     request: FetchRequest
@@ -144,6 +167,7 @@ class Completed(NamedTuple):
     error: FetchError | None = None
     not_modified: bool = False
     validators: Validators = Validators()
+    was_continued: bool = False
 
     @property
     def missing(self) -> bool:
@@ -166,7 +190,7 @@ class Fetcher(Protocol):
 
     @property
     def bytes_transferred(self) -> int:
-        """Sum of all bodies that arrived, whole or not."""
+        """Sum of all that arrived of bodies, whole or not yet."""
 
     def cancel_all(self) -> None:
         """Forget all requests."""

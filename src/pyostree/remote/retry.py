@@ -1,0 +1,171 @@
+"""How an attempt at a request ended: what the error says, whether and when another is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pycurl
+
+from pyostree.errors import FetchError, FetchNotFoundError, describe
+from pyostree.remote.transfer import Transfer
+
+_NOT_FOUND_STATUSES = (403, 404, 410)
+_ALWAYS_RETRIED_STATUSES = (408, 500)
+_BUSY_STATUSES = (429, 503)
+_RANGE_STATUS = 416
+_FIRST_SUCCESS, _FIRST_REDIRECT = 200, 300
+# Another attempt would end the same way.
+_FINAL_CODES = frozenset(
+    (
+        pycurl.E_UNSUPPORTED_PROTOCOL,
+        pycurl.E_URL_MALFORMAT,
+        pycurl.E_FILE_COULDNT_READ_FILE,
+        pycurl.E_FILESIZE_EXCEEDED,
+        pycurl.E_TOO_MANY_REDIRECTS,
+        pycurl.E_SSL_CERTPROBLEM,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CACERT_BADFILE,
+        pycurl.E_SSL_ISSUER_ERROR,
+        pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
+        pycurl.E_SSL_INVALIDCERTSTATUS,
+    )
+)
+# libcurl reworded these; scripts look for the words of the reference's libcurl.
+_TEXTS = {
+    5: "Couldn't resolve proxy name",
+    6: "Couldn't resolve host name",
+    7: "Couldn't connect to server",
+}
+_STEP_S = 0.1  # doubled with each attempt
+_MAX_STEP_S = 2.0
+_MAX_ASKED_S = 10.0  # whatever Retry-After says
+_JITTER_STEPS = 1009
+
+
+class Ending(NamedTuple):
+    """How an attempt ended.
+
+    Attributes:
+        code: libcurl's error; 0 when there was an answer.
+        status: of the answer; 0 for none, as with files.
+        text: libcurl's words for `code`.
+        asked_s: how long the server wants us to wait.
+    """
+
+    code: int
+    status: int
+    text: str
+    asked_s: int = 0
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the body is what was asked for."""
+        return not self.code and (
+            self.status == 0 or _FIRST_SUCCESS <= self.status < _FIRST_REDIRECT
+        )
+
+    @property
+    def is_error_status(self) -> bool:
+        """Whether the server answered, but not with the file."""
+        return not self.code and not self.is_success
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the server has too much to do."""
+        return self.code == pycurl.E_COULDNT_CONNECT or (
+            not self.code and self.status in _BUSY_STATUSES
+        )
+
+    @property
+    def refuses_range(self) -> bool:
+        """Whether the rest of the file was asked for in vain."""
+        return not self.code and self.status == _RANGE_STATUS
+
+    def is_other_part(self, transfer: Transfer) -> bool:
+        """Whether the server gave a part of the file that was not asked for."""
+        return transfer.is_useless and _FIRST_SUCCESS <= self.status < _FIRST_REDIRECT
+
+
+def ending_of(transfer: Transfer, code: int, text: str) -> Ending:
+    """Return how libcurl ended an attempt.
+
+    A page about an error that we broke off, or that is too large, is an error status all the same.
+    """
+    handle = transfer.handle
+    status = handle.getinfo(pycurl.RESPONSE_CODE)
+    is_answer = not code or (
+        status >= _FIRST_REDIRECT and code in (pycurl.E_WRITE_ERROR, pycurl.E_FILESIZE_EXCEEDED)
+    )
+    if not is_answer:
+        return Ending(code, status, text)
+    if not code and transfer.is_short:
+        return Ending(pycurl.E_PARTIAL_FILE, status, "")
+    asked_s = handle.getinfo(pycurl.RETRY_AFTER) if status in _BUSY_STATUSES else 0
+    return Ending(0, status, "", asked_s)
+
+
+def is_retried(transfer: Transfer, ending: Ending, *, retry_all: bool) -> bool:
+    """Return whether another attempt makes sense."""
+    if ending.is_error_status:
+        if ending.status in _NOT_FOUND_STATUSES:
+            return False
+        return retry_all or ending.status in _ALWAYS_RETRIED_STATUSES
+    if transfer.too_large or transfer.failure is not None:
+        return False
+    return retry_all and ending.code not in _FINAL_CODES
+
+
+def can_continue(transfer: Transfer, ending: Ending) -> bool:
+    """Return whether what arrived of a body that broke off is worth keeping."""
+    return bool(
+        ending.code
+        and transfer.size
+        and transfer.failure is None
+        and not transfer.too_large
+        and transfer.url.scheme != "file"
+    )
+
+
+def delay_s(attempts_made: int, ending: Ending) -> float:
+    """Return how long to wait before the next attempt.
+
+    The first one follows at once, as in the reference, unless the server has too much to do.
+
+    Args:
+        attempts_made: those that failed; at least 1.
+    """
+    steps = attempts_made if ending.is_busy else attempts_made - 1
+    if not steps:
+        return 0.0
+    wait_s = min(_STEP_S * 2 ** (min(steps, _JITTER_STEPS) - 1), _MAX_STEP_S)
+    # Not all clients, and not all requests of one, at the same moment.
+    jitter = 0.5 + (time.monotonic_ns() % _JITTER_STEPS) / (2 * _JITTER_STEPS)
+    return float(max(wait_s * jitter, min(ending.asked_s, _MAX_ASKED_S)))
+
+
+def error_of(transfer: Transfer, ending: Ending) -> FetchError:
+    """Return the error for an attempt that is the last."""
+    url = transfer.url.shown
+    if ending.is_error_status:
+        kind = FetchNotFoundError if ending.status in _NOT_FOUND_STATUSES else FetchError
+        return kind(f"While fetching {url}: Server returned HTTP {ending.status}")
+    if transfer.too_large or ending.code == pycurl.E_FILESIZE_EXCEEDED:
+        return FetchError(f"URI {url} exceeded maximum size of {transfer.limit} bytes")
+    if transfer.failure is not None:
+        return FetchError(f"While fetching {url}: {describe(transfer.failure)}")
+    text = f"While fetching {url}: [{ending.code}] {_text(ending)}"
+    if ending.code == pycurl.E_FILE_COULDNT_READ_FILE:
+        return FetchNotFoundError(text)
+    err = FetchError(text)
+    if ending.code == pycurl.E_UNSUPPORTED_PROTOCOL:
+        err.hint = "the server leads to a URL that is not followed, such as from https to http"
+    return err
+
+
+def _text(ending: Ending) -> str:
+    if text := _TEXTS.get(ending.code):
+        return text
+    strerror: Callable[[int], str] | None = getattr(pycurl, "easy_strerror", None)
+    return ending.text if strerror is None else strerror(ending.code)

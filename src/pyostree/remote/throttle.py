@@ -1,0 +1,29 @@
+"""`Throttle`: a limit of bytes per second over all transfers together.
+
+It lets bytes pass first and makes them be paid for with waiting: while nothing is read, the
+kernel's buffers fill and the sender slows down by itself.
+"""
+
+from __future__ import annotations
+
+import time
+
+_CREDIT_S = 0.25  # of the time that passed unused, so that a pause is no licence for a flood
+
+
+class Throttle:
+    """Paid time; `bytes_per_s` is positive."""
+
+    __slots__ = ("_paid_s", "_rate")
+
+    def __init__(self, bytes_per_s: int) -> None:
+        self._rate = bytes_per_s
+        self._paid_s = time.monotonic()
+
+    def spend(self, count: int) -> None:
+        """Note that `count` bytes were read."""
+        self._paid_s = max(self._paid_s, time.monotonic() - _CREDIT_S) + count / self._rate
+
+    def wait_s(self) -> float:
+        """Return how long nothing may be read from now on."""
+        return max(self._paid_s - time.monotonic(), 0.0)
