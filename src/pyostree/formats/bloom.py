@@ -68,13 +68,12 @@ def hash_refs(refs: Sequence[CollectionRef], first: int, end: int) -> list[list[
     """Return for each ref its hashes by the functions `first` to ``end - 1``."""
     names = list(dict.fromkeys(text for ref in refs for text in (ref.collection_id or "", ref.ref)))
     encoded = [name.encode("utf-8", "surrogateescape") for name in names]
-    by_name: dict[str, list[int]] = {name: [] for name in names}
-    for number in range(first, end):
-        key = bytes((number,)) * KEY_BYTES
-        for name, value in zip(
-            names, siphash24_many([(key, text) for text in encoded]), strict=True
-        ):
-            by_name[name].append(value)
+    keys = [bytes((number,)) * KEY_BYTES for number in range(first, end)]
+    hashes = siphash24_many([(key, text) for text in encoded for key in keys])
+    count = end - first
+    by_name = {
+        name: hashes[index * count : (index + 1) * count] for index, name in enumerate(names)
+    }
     return [
         [a ^ b for a, b in zip(by_name[ref.collection_id or ""], by_name[ref.ref], strict=True)]
         for ref in refs

@@ -11,8 +11,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import islice
 from typing import NamedTuple
 
+from pyostree.closing import Closing
 from pyostree.errors import FormatError, NotFoundError, OstreeError, describe
 from pyostree.formats.bloom import RefHashes
 from pyostree.formats.lan_record import decode_lan_record
@@ -30,8 +33,8 @@ from pyostree.pull.finders.base import FinderResult, Search
 from pyostree.pull.finders.dns_sd import Announcement, browse
 from pyostree.pull.remote_summary import read_remote_summary
 from pyostree.remote.dynamic import dynamic_remote
-from pyostree.remote.fetch import Completed, Fetcher, FetchRequest, FetchSettings
-from pyostree.remote.urls import BaseUrl, parse_base_url
+from pyostree.remote.fetch import FetchRequest, FetchSettings
+from pyostree.remote.urls import parse_base_url
 from pyostree.watch import Watch
 
 PRIORITY = 60
@@ -39,10 +42,10 @@ PRIORITY = 60
 _MAX_PEERS = 64
 _MAX_PEERS_PER_HOST = 4
 _MAX_SUMMARY_BYTES = 16 << 20
-_IN_FLIGHT = 32
+_AT_ONCE = 32
 _CONNECT_TIMEOUT_S = 3
 _LOW_SPEED_S = 3
-_POLL_S = 0.25
+_TICK_S = 0.02
 _LAST_SECOND = 253402300799  # of the year 9999
 _SUMMARY = "summary"
 _KEPT_KEYS = (COLLECTION_ID, LAST_MODIFIED, EXPIRES)
@@ -60,7 +63,7 @@ class Peer(NamedTuple):
         last_modified: when its summary was made, as it says; 0 when unknown.
     """
 
-    urls: tuple[BaseUrl, ...]
+    urls: tuple[str, ...]
     last_modified: int
     refs: tuple[CollectionRef, ...]
 
@@ -93,16 +96,11 @@ class LanFinder:
         announcements = self._browse(search.timeout_s, search.watch)
         peers = select_peers(announcements, wanted)
         results: list[FinderResult] = []
-        if not peers:
-            return results
-        from pyostree.remote.curl import open_fetcher  # libcurl takes its time to load
-
-        with open_fetcher(_settings(search), search.repo.tmp) as fetcher:
-            for peer, url, data in _fetch_summaries(fetcher, peers, deadline_s, search.watch):
-                try:
-                    results += _results(peer, url, data, keyrings)
-                except OstreeError as err:
-                    _log.debug("ignoring the summary of %s: %s", url, describe(err))
+        for peer, url, data in _fetch_summaries(search, peers, deadline_s):
+            try:
+                results += _results(peer, url, data, keyrings)
+            except OstreeError as err:
+                _log.debug("ignoring the summary of %s: %s", url, describe(err))
         return results
 
 
@@ -128,7 +126,7 @@ def select_peers(
             continue
         seen.update(urls)
         when = record.summary_modified if record.summary_modified <= _LAST_SECOND else 0
-        peer = Peer(tuple(map(parse_base_url, urls)), when, tuple(refs))
+        peer = Peer(tuple(urls), when, tuple(refs))
         per_host.setdefault(hosts[0], []).append(peer)
     return _take_turns(per_host.values())
 
@@ -163,7 +161,7 @@ def _settings(search: Search) -> FetchSettings:
     return FetchSettings(
         headers=search.fetch.headers,
         retries=0,
-        max_in_flight=_IN_FLIGHT,
+        follow_redirects=False,  # no stranger is to choose whom we talk to
         connect_timeout_s=_CONNECT_TIMEOUT_S,
         low_speed_s=_LOW_SPEED_S,
         compressed=True,
@@ -172,49 +170,77 @@ def _settings(search: Search) -> FetchSettings:
 
 
 def _fetch_summaries(
-    fetcher: Fetcher, peers: Sequence[Peer], deadline_s: float, watch: Watch
-) -> Iterator[tuple[Peer, BaseUrl, bytes]]:
+    search: Search, peers: Iterable[Peer], deadline_s: float
+) -> Iterator[tuple[Peer, str, bytes]]:
     """Yield summaries as they come, with where from, until all have or the time is over."""
-    for peer in peers:
-        fetcher.submit(_request(peer, 0))
-    while fetcher.pending and (left_s := deadline_s - time.monotonic()) > 0:
-        watch.check()
-        for completed in fetcher.poll(min(left_s, _POLL_S)):
-            peer, attempt = _tag(completed)
-            if completed.error is not None:
-                _log.debug("peer %s: %s", completed.url, completed.error)
-                if attempt + 1 < len(peer.urls):
-                    fetcher.submit(_request(peer, attempt + 1))
-            elif completed.body is not None:
+    waiting = iter(peers)
+    with ExitStack() as open_visits:
+        visits: list[_Visit] = []
+        while time.monotonic() < deadline_s:
+            search.watch.check()
+            for peer in islice(waiting, _AT_ONCE - len(visits)):
+                visits.append(open_visits.enter_context(_Visit(search, peer)))
+            if not visits:
+                return
+            for visit in visits:
+                # To read a large one takes its time.
+                if (data := visit.step()) is not None and time.monotonic() < deadline_s:
+                    yield visit.peer, visit.url, data
+            visits = [visit for visit in visits if not visit.has_ended]
+            time.sleep(_TICK_S if visits else 0)
+        _log.debug("%d peers did not answer in time", len(visits))
+
+
+class _Visit(Closing):
+    """The fetch of one peer's summary.
+
+    Each has a fetcher of its own, since those adapt to what servers can take, wait when one asks
+    for it and have a limited number of connections: no stranger is to decide that for the others.
+    """
+
+    def __init__(self, search: Search, peer: Peer) -> None:
+        from pyostree.remote.curl import open_fetcher  # libcurl takes its time to load
+
+        self.peer = peer
+        self.has_ended = False
+        self._attempt = 0
+        self._fetcher = open_fetcher(_settings(search), search.repo.tmp)
+        self._submit()
+
+    @property
+    def url(self) -> str:
+        """Where it looks now."""
+        return self.peer.urls[self._attempt]
+
+    def step(self) -> bytes | None:
+        """Go on with what has arrived; return the summary once it has come whole."""
+        for completed in () if self.has_ended else self._fetcher.poll(0):
+            if completed.body is not None:
                 with completed.body as body:
-                    if time.monotonic() < deadline_s:  # to read a large one takes its time
-                        yield peer, peer.urls[attempt], body.read()
-    if fetcher.pending:
-        _log.debug("%d peers did not answer in time", fetcher.pending)
-        fetcher.cancel_all()
+                    data = body.read()
+                self.close()
+                return data
+            _log.debug("peer %s: %s", completed.url, completed.error)
+            self._attempt += 1
+            if self._attempt == len(self.peer.urls):
+                self.close()
+            else:
+                self._submit()
+        return None
+
+    def close(self) -> None:
+        """Hang up."""
+        if not self.has_ended:
+            self.has_ended = True
+            self._fetcher.close()
+
+    def _submit(self) -> None:
+        self._fetcher.submit(
+            FetchRequest(_SUMMARY, (parse_base_url(self.url),), _MAX_SUMMARY_BYTES)
+        )
 
 
-class _Tag(NamedTuple):
-    """Which peer a request is for, and which of its URLs it tries."""
-
-    peer: Peer
-    attempt: int
-
-
-def _tag(completed: Completed) -> _Tag:
-    tag = completed.request.tag
-    assert isinstance(tag, _Tag)
-    return tag
-
-
-def _request(peer: Peer, attempt: int) -> FetchRequest:
-    tag = _Tag(peer, attempt)
-    return FetchRequest(_SUMMARY, (peer.urls[attempt],), _MAX_SUMMARY_BYTES, tag=tag)
-
-
-def _results(
-    peer: Peer, url: BaseUrl, data: bytes, keyrings: Mapping[str, str]
-) -> list[FinderResult]:
+def _results(peer: Peer, url: str, data: bytes, keyrings: Mapping[str, str]) -> list[FinderResult]:
     """Return what a peer has, by collection, since each has keys of its own."""
     summary = read_remote_summary(data).content
     entries = _wanted_entries(summary, frozenset(peer.refs))
@@ -229,7 +255,7 @@ def _results(
         times = {ref: entry.timestamp for ref, entry in own.items()}
         results.append(
             FinderResult(
-                remote=dynamic_remote(url.secret, keyrings[collection_id], collection_id),
+                remote=dynamic_remote(url, keyrings[collection_id], collection_id),
                 finder=LanFinder.name,
                 priority=PRIORITY,
                 refs={ref: entry.checksum for ref, entry in own.items()},
