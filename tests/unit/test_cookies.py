@@ -32,6 +32,19 @@ def test_fields_that_would_break_the_file_are_refused(fields: tuple[str, str, st
         new_cookie(*fields, "value")
 
 
+def test_adding_keeps_what_the_file_has_and_deleting_hides_it(tmp_path: Path) -> None:
+    jar = tmp_path / "repo/r.cookies.txt"
+    with Repo.create(tmp_path / "repo", RepoMode.ARCHIVE) as repo:
+        jar.write_text("# made by hand\nno newline")
+        jar.chmod(0o640)
+        add_cookie(repo, "r", new_cookie("d", "/", "n", "v"))
+        assert jar.read_text().startswith("# made by hand\nno newline\nd\tFALSE\t/\tFALSE\t")
+        assert jar.stat().st_mode & 0o777 == 0o640
+        delete_cookie(repo, "r", domain="d", path="/", name="n")
+        assert jar.read_text() == ""
+        assert jar.stat().st_mode & 0o777 == 0o600
+
+
 def test_remote_is_no_path(tmp_path: Path) -> None:
     cookie = new_cookie("d", "/", "n", "v")
     repo = Repo.create(tmp_path / "repo", RepoMode.ARCHIVE)

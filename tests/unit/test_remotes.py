@@ -71,6 +71,33 @@ def test_add_existing_fails_keeps_or_replaces(repo: Repo) -> None:
         remotes.url("y")
 
 
+def test_file_with_several_remotes_keeps_the_others(tmp_path: Path) -> None:
+    place = tmp_path / "etc/ostree/remotes.d"
+    place.mkdir(parents=True)
+    (tmp_path / "sysroot").mkdir()
+    (tmp_path / "ostree").mkdir()
+    shared = place / "shared.conf"
+    shared.write_text('[other]\nx=1\n\n[remote "one"]\nurl=1\n\n[remote "two"]\nurl=2\n')
+    Repo.create(tmp_path / "ostree/repo", RepoMode.BARE_USER_ONLY).close()
+    with Dir.at(tmp_path) as root, Repo.open_below(root, "ostree/repo", sysroot_dir=root) as repo:
+        remotes = Remotes.load(repo)
+        add_remote(remotes, NewRemote("one", "new"), IfExists.REPLACE)
+        assert shared.read_text() == (
+            '[other]\nx=1\n\n[remote "two"]\nurl=2\n\n[remote "one"]\nurl=new\n'
+        )
+        assert [Remotes.load(repo).url(name) for name in ("one", "two")] == ["new", "2"]
+        remotes.delete("two")
+        assert shared.read_text() == '[other]\nx=1\n\n[remote "one"]\nurl=new\n'
+        remotes.delete("one")
+        assert not shared.exists()
+
+
+def test_missing_remote_may_be_deleted_but_not_a_bad_name(repo: Repo) -> None:
+    Remotes.load(repo).delete("none", missing_ok=True)
+    with pytest.raises(OstreeError, match=r"^Invalid remote name a b$"):
+        Remotes.load(repo).delete("a b", missing_ok=True)
+
+
 def test_delete_removes_keyring(repo: Repo) -> None:
     remotes = Remotes.load(repo)
     add_remote(remotes, NewRemote("x", "http://one"))

@@ -210,10 +210,10 @@ def _open_repo_of_sysroot(path: str) -> Iterator[Repo]:
     from pyostree.fs.dir import Dir
     from pyostree.repo.repo import Repo
 
-    with doing("opening repo"):
+    with doing("loading sysroot"), doing("Initializing sysroot"):
         root = Dir.at(os.path.abspath(path))
     with root:
-        with doing("opening repo"):
+        with doing("loading sysroot"), doing("Opening sysroot repo"):
             repo = Repo.open_below(root, "ostree/repo", sysroot_dir=root)
         with repo:
             yield repo

@@ -29,6 +29,4 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Delete the remote."""
     from pyostree.remote.remotes import Remotes
 
-    remotes = Remotes.load(repo)
-    if remotes.has_own(args.name) or not args.if_exists:
-        remotes.delete(args.name)
+    Remotes.load(repo).delete(args.name, missing_ok=args.if_exists)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TextIO
@@ -47,7 +48,8 @@ def import_files(
     """Import the keys in files, and say how many were new."""
     from pyostree.sign.gpg.importer import read_key_file
 
-    _import(repo, name, b"".join(map(read_key_file, paths)), key_ids, out)
+    sources = [read_key_file(os.path.abspath(path)) for path in paths]  # errors say where
+    _import(repo, name, b"".join(sources), key_ids, out)
 
 
 def _import(repo: Repo, name: str, source: bytes, key_ids: Sequence[str], out: TextIO) -> None:

@@ -87,7 +87,7 @@ def _update(args: Args, repo: Repo) -> None:
     from pyostree.repo.summary import parse_summary_metadata, update_summary
 
     if args.sign:
-        raise UnsupportedError("Signing with keys other than GPG's is not implemented yet")
+        raise UnsupportedError("Requested signature type is not implemented")
     signers: tuple[Signer, ...] = ()
     if args.gpg_sign:
         from pyostree.sign.detached import gpg_signer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pyostree.errors import ConflictError, FormatError, UnsupportedError
@@ -52,8 +53,9 @@ def add_remote(remotes: Remotes, new: NewRemote, if_exists: IfExists = IfExists.
     Raises:
         OstreeError: bad name, bad key, or the remote exists.
     """
+    verification = tuple(_verification(new))
     check_remote_name(new.name)
-    group = _to_group(new)
+    group = _to_group(new, verification)
     if if_exists is IfExists.KEEP and remotes.has_own(new.name):
         return
     remotes.add(new.name, group, replace=if_exists is IfExists.REPLACE)
@@ -71,7 +73,7 @@ def parse_setting(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _to_group(new: NewRemote) -> KeyFile:
+def _to_group(new: NewRemote, verification: Iterable[tuple[str, str]]) -> KeyFile:
     """Return the group, its keys in the reference's order."""
     result, group = KeyFile(), remote_group(new.name)
     url_key, url = "url", new.url
@@ -82,9 +84,8 @@ def _to_group(new: NewRemote) -> KeyFile:
         result.set_list(group, "branches", new.branches)
     _set_if_given(result, group, "contenturl", new.contenturl)
     _set_if_given(result, group, "custom-backend", new.custom_backend)
-    for key, value in new.options:
+    for key, value in (*new.options, *verification):
         result.set_string(group, key, value)
-    _set_verification(result, group, new)
     _set_if_given(result, group, "collection-id", new.collection_id)
     return result
 
@@ -94,29 +95,26 @@ def _set_if_given(result: KeyFile, group: str, key: str, value: str | None) -> N
         result.set_string(group, key, value)
 
 
-def _set_verification(result: KeyFile, group: str, new: NewRemote) -> None:
+def _verification(new: NewRemote) -> Iterator[tuple[str, str]]:
+    """Yield the keys that say which signatures are checked."""
     if not new.gpg_verify or new.no_sign_verify:
-        result.set_boolean(group, "gpg-verify", False)
+        yield "gpg-verify", "false"
     if new.no_sign_verify:
         if new.sign_verify:
             raise ConflictError("Cannot specify both --sign-verify and --no-sign-verify")
-        result.set_boolean(group, "sign-verify", False)
-    elif new.sign_verify:
-        _set_keys(result, group, new.sign_verify)
-
-
-def _set_keys(result: KeyFile, group: str, specs: tuple[str, ...]) -> None:
+        yield "sign-verify", "false"
+    if not new.sign_verify:
+        return
     engines = []
-    for spec in specs:
+    for spec in new.sign_verify:
         engine, equals, reference = spec.partition("=")
         if not equals:
             raise FormatError(f"Failed to parse KEYTYPE=[inline|file]:DATA in {spec}")
         if engine not in _ENGINES:
             raise UnsupportedError("Requested signature type is not implemented")
-        source, _, data = reference.partition(":")
-        suffix = _KEY_SOURCES.get(source)
-        if suffix is None or ":" not in reference:
+        source, colon, data = reference.partition(":")
+        if source not in _KEY_SOURCES or not colon:
             raise FormatError(f"Invalid key reference {source}, expected inline|file")
-        result.set_string(group, f"verification-{engine}-{suffix}", data)
+        yield f"verification-{engine}-{_KEY_SOURCES[source]}", data
         engines.append(engine)
-    result.set_string(group, "sign-verify", ",".join(engines))
+    yield "sign-verify", ",".join(engines)

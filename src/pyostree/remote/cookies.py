@@ -6,6 +6,7 @@ whether only over TLS, expiry in seconds since 1970 UTC, name, value.
 
 from __future__ import annotations
 
+import stat
 import time
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from pyostree.repo.repo import Repo
 _FIELDS = 7
 _LIFETIME_S = 25 * 365 * 24 * 60 * 60
 _MAX_FILE_BYTES = 1 << 20
+_PUBLIC, _PRIVATE = 0o644, 0o600
 
 
 class Cookie(NamedTuple):
@@ -62,8 +64,15 @@ def read_cookies(repo: Repo, remote: str) -> list[Cookie]:
 
 
 def add_cookie(repo: Repo, remote: str, cookie: Cookie) -> None:
-    """Append a cookie."""
-    _write(repo, remote, [*read_cookies(repo, remote), cookie])
+    """Append a cookie; what the file has is left as it is."""
+    name = _file_name(remote)
+    mode, old = _PUBLIC, b""
+    if repo.dir.exists(name):
+        mode = stat.S_IMODE(repo.dir.stat(name, follow=True).st_mode)
+        old = repo.dir.read_file(name, max_bytes=_MAX_FILE_BYTES)
+    if old and not old.endswith(b"\n"):
+        old += b"\n"
+    repo.dir.replace_file(name, old + _encode([cookie]), mode=mode, sync=repo.fsync)
 
 
 def delete_cookie(repo: Repo, remote: str, *, domain: str, path: str, name: str) -> None:
@@ -74,15 +83,15 @@ def delete_cookie(repo: Repo, remote: str, *, domain: str, path: str, name: str)
     """
     cookies = read_cookies(repo, remote)
     kept = [cookie for cookie in cookies if not cookie.is_same(domain, path, name)]
-    _write(repo, remote, kept)
+    # The reference leaves a file that nobody else can read, too.
+    repo.dir.replace_file(_file_name(remote), _encode(kept), mode=_PRIVATE, sync=repo.fsync)
     if len(kept) == len(cookies):
         raise NotFoundError("Cookie not found in jar")
 
 
-def _write(repo: Repo, remote: str, cookies: list[Cookie]) -> None:
+def _encode(cookies: list[Cookie]) -> bytes:
     text = "".join("\t".join(cookie) + "\n" for cookie in cookies)
-    data = text.encode("utf-8", "surrogateescape")
-    repo.dir.replace_file(_file_name(remote), data, sync=repo.fsync)
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _file_name(remote: str) -> str:

@@ -25,6 +25,9 @@ _DIRECTORY = "summaries"
 _ETAG = "user.etag"
 _SIGNATURE = ".sig"
 _NS = 1_000_000_000
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+# What stands in the way of a cached file is no reason not to ask the server.
+_UNUSABLE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, *_FORBIDDEN)
 
 
 class CachedFile(NamedTuple):
@@ -61,25 +64,32 @@ class SummaryCache:
         return self._read(name + _SIGNATURE)
 
     def write(self, name: str, summary: CachedFile, signature: CachedFile) -> None:
-        """Replace both files of a remote."""
+        """Replace both files of a remote; without the permission nothing happens."""
         if self._dir is None or not is_ref_fragment(name):
             return
-        self._dir.make_dir(_DIRECTORY, 0o775, exist_ok=True)
-        with self._dir.open_dir(_DIRECTORY) as directory:
-            write_cached_file(directory, name, summary, sync=self._sync)
-            write_cached_file(directory, name + _SIGNATURE, signature, sync=self._sync)
+        try:
+            self._dir.make_dir(_DIRECTORY, 0o775, exist_ok=True)
+            with self._dir.open_dir(_DIRECTORY) as directory:
+                write_cached_file(directory, name, summary, sync=self._sync)
+                write_cached_file(directory, name + _SIGNATURE, signature, sync=self._sync)
+        except OSError as err:
+            if err.errno not in _FORBIDDEN:
+                raise
 
     def forget_signature(self, name: str) -> None:
         """Delete cached signatures that have no summary."""
         if self._dir is not None and is_ref_fragment(name):
-            self._dir.remove(f"{_DIRECTORY}/{name}{_SIGNATURE}", missing_ok=True)
+            with suppress(PermissionError):
+                self._dir.remove(f"{_DIRECTORY}/{name}{_SIGNATURE}", missing_ok=True)
 
     def _read(self, name: str) -> CachedFile | None:
         if self._dir is None or not is_ref_fragment(name):
             return None
         try:
             file = InputFile.open(self._dir, f"{_DIRECTORY}/{name}")
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as err:
+            if err.errno not in _UNUSABLE:
+                raise
             return None
         with file:
             etag = file.xattr(_ETAG)
@@ -103,8 +113,3 @@ def write_cached_file(directory: Dir, name: str, content: CachedFile, *, sync: b
         if sync:
             file.sync()
         file.link_replacing(directory, name)
-
-
-def is_permission_error(err: OSError) -> bool:
-    """Tell whether a cache could not be written for lack of permission."""
-    return err.errno in (errno.EACCES, errno.EPERM, errno.EROFS)

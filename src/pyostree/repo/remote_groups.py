@@ -30,8 +30,10 @@ def remote_group(name: str) -> str:
 def iter_remote_names(keyfile: KeyFile) -> Iterator[str]:
     """Yield the names of the remotes that have a group, in file order."""
     for group in keyfile.groups():
-        if group.startswith(_START) and group.endswith(_END) and len(group) > len(_START):
-            yield group[len(_START) : -len(_END)]
+        if group.startswith(_START) and group.endswith(_END):
+            name = group[len(_START) : -len(_END)]
+            if name:
+                yield name
 
 
 def read_remote_sources(repo: Repo, directory: RemotesDir | None) -> dict[str, RemoteSource]:

@@ -85,8 +85,8 @@ def regenerate_summary(
     with repo.lock.held(exclusive=False), one_at_a_time(repo.tmp, _TURN_NAME):
         pairs = list(metadata)
         leaves_out = repo.config.keyfile.get_boolean("core", "no-deltas-in-summary", False)
-        digests = {} if leaves_out else read_delta_digests(repo)
-        if digests:
+        digests = read_delta_digests(repo)
+        if digests and not leaves_out:
             pairs.append((keys.STATIC_DELTAS, delta_list(digests.items())))
         pairs += _fixed_metadata(repo)
         refs, others = _list_refs(repo, remote_ids)

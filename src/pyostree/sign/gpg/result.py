@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from locale import D_T_FMT, nl_langinfo
 from typing import NamedTuple
 
 from pyostree.errors import VerificationError
@@ -144,6 +145,9 @@ def is_past(timestamp: int) -> bool:
 def format_time(timestamp: int) -> str | None:
     """Return a time in the form of the locale, None for one that cannot be shown."""
     try:
-        return time.strftime("%c", time.localtime(timestamp))
+        local = time.localtime(timestamp)
+        # As GLib does it: numbers that are padded have a figure space before them.
+        text = nl_langinfo(D_T_FMT).replace("%e", f"{local.tm_mday:\u2007>2}")
+        return time.strftime(text, local)
     except (OverflowError, ValueError, OSError):
         return None
