@@ -21,7 +21,9 @@ class Background(Generic[R]):
     A full queue makes `submit` wait, so that what is held in memory stays bounded.
     """
 
-    def __init__(self, pool: Executor, done: Callable[[R], None], *, max_jobs: int) -> None:
+    def __init__(
+        self, pool: Callable[[], Executor], done: Callable[[R], None], *, max_jobs: int
+    ) -> None:
         self._pool = pool
         self._done = done
         self._max_jobs = max_jobs
@@ -34,7 +36,7 @@ class Background(Generic[R]):
         """Start a job, when the queue is full after the oldest one has ended."""
         while len(self._jobs) >= self._max_jobs:
             self.wait_for_one()
-        self._jobs.append(self._pool.submit(work))
+        self._jobs.append(self._pool().submit(work))
 
     def wait_for_one(self) -> None:
         """Wait for the oldest job and hand its result on; its error is raised here."""

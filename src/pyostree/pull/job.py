@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.pull.progress import PullProgress
@@ -20,12 +21,12 @@ class PullJob(NamedTuple):
         repo: where objects go.
         transaction: counts them, publishes them in the end.
         progress: updated by whoever gets or stores an object, on the main thread.
-        pool: threads for verifying and storing.
+        pool: gives threads for verifying and storing.
         signatures: to ask before a commit, or detached metadata of a stored one, is written.
     """
 
     repo: Repo
     transaction: Transaction
     progress: PullProgress
-    pool: Executor
+    pool: Callable[[], Executor]
     signatures: CommitSignatures

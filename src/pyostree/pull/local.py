@@ -59,6 +59,9 @@ class LocalObjects:
         self._batch = []
         self._background.salvage()
 
+    def close(self) -> None:
+        """Do nothing: the threads end with the pool."""
+
 
 class _SharedObjects:
     """Copies content from a local repository, beside helper processes."""
@@ -94,6 +97,10 @@ class _SharedObjects:
         """Wait for what is under way, whatever becomes of it."""
         with suppress(OstreeError, OSError), self._shared:
             self._shared.finish()
+
+    def close(self) -> None:
+        """End the helpers at once."""
+        self._shared.kill()
 
     def _copy(self, batch: list[Checksum]) -> list[Imported]:
         copy = self._importer.import_object
@@ -200,3 +207,7 @@ class LocalSupplier:
     def salvage(self) -> None:
         """After an error: let what is under way end."""
         self._objects.salvage()
+
+    def close(self) -> None:
+        """End what still runs, as after an interrupt."""
+        self._objects.close()

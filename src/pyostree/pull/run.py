@@ -20,7 +20,7 @@ from pyostree.pull.resolve import ResolvedRef
 from pyostree.pull.signatures import CommitSignatures
 from pyostree.pull.site import PullSite, Report
 from pyostree.pull.walk import Start, Supplier, Walker
-from pyostree.repo.parallel import worker_pool
+from pyostree.repo.parallel import LazyPool
 from pyostree.repo.repo import Repo
 from pyostree.repo.transaction import Transaction
 
@@ -75,7 +75,7 @@ def run_plan(
     if options.per_object_fsync:
         repo.sync_each_object()
     checks = _checks(repo, plan, options, signatures)
-    with _transaction(site) as transaction, worker_pool() as pool:
+    with _transaction(site) as transaction, LazyPool() as pool:
         supplier = connect(PullJob(repo, transaction, progress, pool, signatures))
         walker = Walker(
             repo,
@@ -176,6 +176,8 @@ def _drive(walker: Walker, supplier: Supplier, progress: PullProgress, report: _
         report(progress, now=True)
         supplier.salvage()
         raise
+    finally:
+        supplier.close()
 
 
 def _set_phase(progress: PullProgress) -> None:

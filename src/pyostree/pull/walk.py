@@ -79,6 +79,9 @@ class Supplier(Protocol):
     def salvage(self) -> None:
         """After an error: store what has arrived already, for the next attempt."""
 
+    def close(self) -> None:
+        """End what still runs, as after an interrupt; called in any case."""
+
 
 class CommitCheck(Protocol):
     """Decides whether a commit is acceptable."""

@@ -1,8 +1,8 @@
 """`HelperProcess`: a copy of this process that works on items sent to it.
 
 It is forked when it is needed, gets items with open descriptors through a socket and sends back
-results. It ends with the socket, so that none outlives a killed parent by more than the items that
-it has.
+results. It is killed with its parent: what it writes then could reach a directory that another
+process has taken over. Other sockets it closes, so that connections end when the parent ends them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Generic, NoReturn, TypeVar
 
 from pyostree.errors import OstreeError, describe
+from pyostree.fs.process import close_other_sockets, die_with_parent
 from pyostree.repo.processes import Sharing
 
 A = TypeVar("A")
@@ -38,16 +39,17 @@ class HelperProcess(Generic[A, R]):
         items: sent and not yet answered, in order.
     """
 
-    def __init__(self, sharing: Sharing[A, R], others: Sequence[HelperProcess[A, R]]) -> None:
-        """Fork it; `others` are helpers that run already, whose sockets it must not keep open."""
+    def __init__(self, sharing: Sharing[A, R]) -> None:
+        """Fork it."""
         self.items: list[A] = []
         self._sharing = sharing
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (self._link, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MESSAGE_BYTES)
+        parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
-            _serve(sharing, theirs, [self._link, *(other._link for other in others)])
+            _serve(sharing, theirs, parent)
         theirs.close()
 
     def fileno(self) -> int:
@@ -102,6 +104,11 @@ class HelperProcess(Generic[A, R]):
         """Let the helper end when it is done with what it has."""
         self._link.close()
 
+    def kill(self) -> None:
+        """End it at once."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+
     def wait(self) -> None:
         """Wait until it has ended."""
         with suppress(ChildProcessError):  # a caller that ignores SIGCHLD
@@ -119,14 +126,14 @@ def wait_for(
     yield from (helper for helper in helpers if helper.fileno() in ready)
 
 
-def _serve(sharing: Sharing[A, R], link: socket.socket, others: list[socket.socket]) -> NoReturn:
+def _serve(sharing: Sharing[A, R], link: socket.socket, parent: int) -> NoReturn:
     """Work until the parent closes its end; never returns into the parent's code."""
     status = 1
     try:
         # Ctrl-C reaches the whole group; the parent decides what it means.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for other in others:
-            other.close()
+        die_with_parent(parent)
+        close_other_sockets(link)
         while True:
             data, descriptors, flags, _ = socket.recv_fds(link, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
             if not data:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
+
+from pyostree.closing import Closing
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -36,6 +38,26 @@ def worker_pool(workers: int | None = None) -> Iterator[Executor]:
 
     with ThreadPoolExecutor(workers or worker_count(), "pyostree") as pool:
         yield pool
+
+
+class LazyPool(Closing):
+    """A pool of threads, one per processor, that is made when somebody first asks for it."""
+
+    def __init__(self) -> None:
+        self._pool: Executor | None = None
+
+    def __call__(self) -> Executor:
+        """Return the pool."""
+        if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # slow to import
+
+            self._pool = ThreadPoolExecutor(worker_count(), "pyostree")
+        return self._pool
+
+    def close(self) -> None:
+        """Wait for its work, and end its threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
 
 
 def map_ordered(
@@ -90,3 +112,42 @@ def batches(items: Iterable[A], size: int) -> Iterator[list[A]]:
     iterator = iter(items)
     while group := list(islice(iterator, size)):
         yield group
+
+
+def run_with_deadline(
+    jobs: Sequence[Callable[[], B]], *, threads: int, timeout_s: float | None = None
+) -> list[B | None]:
+    """Run jobs that may hang in threads of their own; return their results in order.
+
+    A job that has not ended in time is left behind, its result is None. The first error is raised
+    when all others have ended.
+
+    Args:
+        timeout_s: for all of them together; None to wait for ever.
+    """
+    from concurrent.futures import Future, wait  # slow to import
+    from threading import Lock, Thread
+
+    futures: list[Future[B]] = [Future() for _ in jobs]
+    queue = iter(zip(futures, jobs, strict=True))
+    turn = Lock()
+
+    def work() -> None:
+        while True:
+            with turn:
+                mine = next(queue, None)
+            if mine is None:
+                return
+            future, job = mine
+            try:
+                future.set_result(job())
+            except BaseException as err:
+                future.set_exception(err)
+                if not isinstance(err, Exception):
+                    raise
+
+    for _ in range(min(threads, len(jobs))):
+        # A daemon: the interpreter's exit does not wait for one that hangs.
+        Thread(target=work, name="pyostree", daemon=True).start()
+    done, _ = wait(futures, timeout_s)
+    return [future.result() if future in done else None for future in futures]

@@ -77,31 +77,65 @@ class SharedWork(Generic[A, R]):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for what is in progress, without its results, and let the helpers end."""
         for helper in self._helpers:
             helper.close()
         for helper in self._helpers:
             helper.wait()
         self._helpers.clear()
 
+    def kill(self) -> None:
+        """End the helpers at once, whatever they are doing; what they write is of no use then."""
+        for helper in self._helpers:
+            helper.kill()
+        self.close()
+
+    @property
+    def in_progress(self) -> int:
+        """How many items helpers have."""
+        return sum(len(helper.items) for helper in self._helpers)
+
     def submit(self, item: A) -> None:
         """Work on an item, or let a helper do so; raises the first error of either."""
-        if self._helpers:
-            self._collect(wait=False)
-        elif self._items_alone >= _ITEMS_BEFORE_FORK and may_fork():
-            self._start()
-        if not self._offer(item):
+        if not self.offer(item):
             self._items_alone += 1
             self._done(item, self._sharing.work(item))
+
+    def offer(self, item: A) -> bool:
+        """Let a helper work on an item; False when there is none with time for it.
+
+        Raises the first error of earlier items.
+        """
+        if self._helpers:
+            self._collect(wait=False)
+        elif self._items_alone >= _ITEMS_BEFORE_FORK:
+            self.start()
+        return self._offer(item)
+
+    def start(self) -> bool:
+        """Fork the helpers now, where that is possible; tell whether there are any."""
+        if not self._helpers and may_fork():
+            from pyostree.repo.helper_process import HelperProcess  # slow to import
+
+            for _ in range(_helper_count()):
+                self._helpers.append(HelperProcess(self._sharing))
+        return bool(self._helpers)
+
+    def collect(self) -> None:
+        """Take the results that are there."""
+        self._collect(wait=False)
+
+    def wait_for_one(self) -> None:
+        """Wait for an item in progress, if there is one."""
+        if self.in_progress:
+            self._take(timeout_ms=None)
 
     def finish(self) -> None:
         """Wait until all items are done."""
         self._collect(wait=True)
-
-    def _start(self) -> None:
-        from pyostree.repo.helper_process import HelperProcess  # slow to import
-
-        for _ in range(_helper_count()):
-            self._helpers.append(HelperProcess(self._sharing, self._helpers))
 
     def _offer(self, item: A) -> bool:
         """Give an item to a helper that has time for it; False when there is none."""
@@ -112,11 +146,15 @@ class SharedWork(Generic[A, R]):
 
     def _collect(self, *, wait: bool) -> None:
         """Take the results that are there; with `wait` until there is nothing to wait for."""
-        while busy := [helper for helper in self._helpers if helper.items]:
-            from pyostree.repo.helper_process import wait_for
-
-            for helper in wait_for(busy, timeout_ms=None if wait else 0):
-                item, result = helper.receive()
-                self._done(item, result)
+        while self.in_progress:
+            self._take(timeout_ms=None if wait else 0)
             if not wait:
                 return
+
+    def _take(self, *, timeout_ms: int | None) -> None:
+        from pyostree.repo.helper_process import wait_for
+
+        busy = [helper for helper in self._helpers if helper.items]
+        for helper in wait_for(busy, timeout_ms=timeout_ms):
+            item, result = helper.receive()
+            self._done(item, result)

@@ -108,9 +108,15 @@ class ObjectStore(LooseObjects, ABC):
         checksum = content_checksum(header, (data,))
         return Written(checksum, self.put_content(checksum, header, data))
 
-    def put_content(self, checksum: Checksum, header: FileHeader, data: Buffer) -> bool:
-        """Store content that is known to hash to `checksum`; return whether it is new."""
-        if self.has_own_content(checksum):
+    def put_content(
+        self, checksum: Checksum, header: FileHeader, data: Buffer, *, is_missing: bool = False
+    ) -> bool:
+        """Store content that is known to hash to `checksum`; return whether it is new.
+
+        Args:
+            is_missing: the caller knows that it is, so far as anybody can.
+        """
+        if not is_missing and self.has_own_content(checksum):
             return False
         with doing("Writing content object"):
             return self._put_new(checksum, header, data)
