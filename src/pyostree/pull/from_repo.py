@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pyostree.errors import RefNotFoundError
 from pyostree.formats.objects import Checksum, parse_checksum
 from pyostree.formats.refspec import CollectionRef
 from pyostree.pull.job import PullJob
-from pyostree.pull.local import LocalSupplier
 from pyostree.pull.options import Wanted
 from pyostree.pull.progress import PullResult
 from pyostree.pull.remote_summary import read_remote_summary
@@ -23,9 +23,11 @@ from pyostree.pull.summary_files import (
 )
 from pyostree.pull.terms import PullTerms
 from pyostree.remote.remotes import Remotes
-from pyostree.repo.import_objects import Importer
 from pyostree.repo.refs import not_found
 from pyostree.repo.repo import Repo
+
+if TYPE_CHECKING:
+    from pyostree.pull.local import LocalSupplier
 
 
 def pull_from_repo(
@@ -43,6 +45,9 @@ def pull_from_repo(
     plan = _plan(terms, source, request, files)
 
     def connect(job: PullJob) -> LocalSupplier:
+        from pyostree.pull.local import LocalSupplier  # not for what comes from a server
+        from pyostree.repo.import_objects import Importer
+
         importer = Importer(
             source,
             job.repo,

@@ -40,16 +40,17 @@ def pull_from_server(site: PullSite, terms: PullTerms, wanted: Sequence[Wanted])
     options = terms.options
     settings = fetch_settings(site.repo, terms.remotes, terms.name, _fetch_options(options))
     with (
+        ExitStack() as opened,
         closing(SummaryCache(site.repo, options.cache_dir)) as cache,
         open_fetcher(settings, site.repo.tmp) as fetcher,
     ):
+        caches = _open_caches(site.repo, options, opened)
         bases = resolve_bases(fetcher, terms.remotes, terms.name, override_url=options.url)
         request = terms.plan_request(wanted)
         terms.check_deltas()
         look = _Look(terms, fetcher, bases, cache)
         plan = look.plan(request)
-        with terms.open_signatures(plan) as signatures, ExitStack() as opened:
-            caches = _open_caches(site.repo, options, opened)
+        with terms.open_signatures(plan) as signatures:
             transfer = _Transfer(terms, fetcher, bases, plan, caches)
             result = run_plan(site, plan, options, transfer.connect, signatures)
     if request.is_full_mirror:
@@ -65,6 +66,8 @@ def _fetch_options(options: PullOptions) -> FetchOptions:
         retry_all=options.retry_all_errors,
         low_speed_bytes=options.low_speed_bytes,
         low_speed_s=options.low_speed_time_s,
+        max_in_flight=options.max_requests,
+        max_bytes_per_s=options.max_bytes_per_s or None,
     )
 
 
@@ -124,10 +127,9 @@ class _Look:
 
     def _known_deltas(self, summary: RemoteSummary | None, is_indexed: bool) -> KnownDeltas:
         known = KnownDeltas(has_summary=summary is not None, is_indexed=is_indexed)
-        if summary is None:
-            return known
-        known.add(summary.content.lookup(STATIC_DELTAS))
-        known.is_indexed = summary.content.lookup_bool(INDEXED_DELTAS)
+        if summary is not None:
+            known.add(summary.content.lookup(STATIC_DELTAS))
+            known.is_indexed = summary.content.lookup_bool(INDEXED_DELTAS)
         is_required = self._terms.options.require_static_deltas
         if is_required and not (known.is_indexed or len(known)):
             raise NotFoundError(
@@ -188,7 +190,7 @@ class _Transfer:
         )
         supplier = NetworkSupplier(job, self._fetcher, endpoint, receiver, self._caches)
         supplier.commit_bytes = {ref.checksum: ref.commit_bytes for ref in plan.refs}
-        if plan.deltas is not None:
+        if plan.deltas is not None and plan.deltas.may_serve:
             self._add_deltas(supplier, job, plan.deltas)
         return supplier
 

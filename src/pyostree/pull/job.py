@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyostree.pull.progress import PullProgress
-from pyostree.pull.signatures import CommitSignatures
-from pyostree.repo.repo import Repo
-from pyostree.repo.transaction import Transaction
-
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from pyostree.pull.progress import PullProgress
+    from pyostree.pull.signatures import CommitSignatures
+    from pyostree.repo.repo import Repo
+    from pyostree.repo.transaction import Transaction
 
 
 class PullJob(NamedTuple):

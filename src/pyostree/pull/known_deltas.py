@@ -29,6 +29,11 @@ class KnownDeltas:
     def __len__(self) -> int:
         return len(self._digests)
 
+    @property
+    def may_serve(self) -> bool:
+        """Whether a commit may turn out to come by a delta."""
+        return bool(self._digests) or self.is_indexed or not self.has_summary
+
     def digest(self, name: DeltaName) -> bytes | None:
         """Return the SHA-256 that the superblock of a delta must have; None when unknown."""
         return self._digests.get(name)

@@ -11,17 +11,17 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_pat
 from pyostree.pull.content import ContentReceiver, Stored
 from pyostree.pull.content_queue import ContentQueue
 from pyostree.pull.job import PullJob
-from pyostree.pull.local import LocalObjects
 from pyostree.pull.storing import ContentStorage
 from pyostree.remote.fetch import Completed, Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
-from pyostree.repo.import_objects import Importer
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.structure import check_structure
 
 if TYPE_CHECKING:
     from pyostree.pull.deltas import DeltaPull
+    from pyostree.pull.local import LocalObjects
     from pyostree.pull.walk import Start, Walker
+    from pyostree.repo.import_objects import Importer
 
 _METADATA_PRIORITY = -100
 _POLL_S = 0.25
@@ -79,7 +79,7 @@ class NetworkSupplier:
         # Detached metadata of commits that are not stored yet: what is written is checked first.
         self._detached: dict[Checksum, bytes] = {}
         self._caches = tuple(caches)
-        self._local = LocalObjects(job)
+        self._local = _local_objects(job) if caches else None
         self._storage = ContentStorage(receiver, self._count, job.pool)
         self._content = ContentQueue(fetcher, endpoint.content, job.repo.boot_id)
         self._bytes_before = fetcher.bytes_transferred
@@ -129,6 +129,7 @@ class NetworkSupplier:
         name = ObjectName(checksum, ObjectType.FILE)
         cache = self._find_cached(name)
         if cache is not None:
+            assert self._local is not None
             self._local.add(cache.importer, name)
             return
         self._progress.content_wanted += 1
@@ -167,7 +168,8 @@ class NetworkSupplier:
 
     def step(self) -> bool:
         """Handle what has arrived, waiting for it if necessary; False when all is done."""
-        self._local.flush()
+        if self._local is not None:
+            self._local.flush()
         self._release_content()
         if not self._storage.is_full:
             self._content.feed()
@@ -187,7 +189,8 @@ class NetworkSupplier:
             self._storage.wait_for_one()
             return True
         self._storage.finish()
-        self._local.finish()
+        if self._local is not None:
+            self._local.finish()
         return False
 
     def _patience_s(self) -> float:
@@ -197,7 +200,7 @@ class NetworkSupplier:
 
     def _release_content(self) -> None:
         """Let content be asked for, once it is known how much there is."""
-        if self._content.is_released or self.walker.is_finding:
+        if self._content.is_released or self.walker.is_finding or self._progress.is_scanning:
             return
         self._content.is_released = True
         self._storage.expect(len(self._content))
@@ -206,7 +209,8 @@ class NetworkSupplier:
         """After an error: store the content that has arrived already."""
         self._fetcher.cancel_all()
         self._storage.salvage()
-        self._local.salvage()
+        if self._local is not None:
+            self._local.salvage()
         if self.deltas is not None:
             self.deltas.salvage()
 
@@ -300,3 +304,9 @@ class NetworkSupplier:
     def _count(self, outcomes: Sequence[Stored]) -> None:
         for outcome in outcomes:
             self._stats.count_content(outcome.size, is_new=outcome.is_new)
+
+
+def _local_objects(job: PullJob) -> LocalObjects:
+    from pyostree.pull.local import LocalObjects  # few pulls have caches
+
+    return LocalObjects(job)

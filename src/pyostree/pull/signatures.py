@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pyostree.errors import ChecksumMismatchError, VerificationError, doing
 from pyostree.formats.commit import decode_metadata
@@ -13,12 +13,11 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.options import PullOptions
 from pyostree.pull.progress import Verification
 from pyostree.remote.endpoints import Demands, read_demands, unverifiable
-from pyostree.remote.keyrings import verify_gpg_summary
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.repo import Repo
-from pyostree.sign.detached import verify_gpg
-from pyostree.sign.gpg.result import require_valid
-from pyostree.sign.gpg.verifier import GpgVerifier
+
+if TYPE_CHECKING:  # slow to import, and few remotes demand signatures
+    from pyostree.sign.gpg.verifier import GpgVerifier
 
 
 def demands_of(remotes: Remotes, name: str, options: PullOptions) -> Demands:
@@ -45,6 +44,8 @@ def check_summary(
             )
         assert summary is not None
         assert signature is not None
+        from pyostree.remote.keyrings import verify_gpg_summary
+
         verify_gpg_summary(remotes, name, summary, signature)
     if demands.engine_summary:
         option = "sign-verify-summary"
@@ -113,6 +114,9 @@ class CommitSignatures:
         """
         if self._verifier is None or checksum in self._checked:
             return
+        from pyostree.sign.detached import verify_gpg
+        from pyostree.sign.gpg.result import require_valid
+
         actual = Checksum(hashlib.sha256(data).digest())
         if actual != checksum:
             raise ChecksumMismatchError("commit", str(checksum), str(actual))

@@ -16,7 +16,6 @@ from pyostree.pull.signatures import CommitSignatures, check_summary, demands_of
 from pyostree.pull.summary_files import SummaryFiles
 from pyostree.remote.endpoints import unverifiable
 from pyostree.remote.fetch import Validators
-from pyostree.remote.keyrings import open_remote_verifier
 from pyostree.remote.remotes import FILE_URL, Remotes
 from pyostree.remote.summary_cache import CachedFile
 from pyostree.repo.repo import Repo
@@ -115,6 +114,8 @@ class PullTerms:
             raise unverifiable(self.name, "sign-verify")
         if not self.demands.gpg_commits:
             return CommitSignatures(None)
+        from pyostree.remote.keyrings import open_remote_verifier  # slow to import
+
         with ExitStack() as opened:
             verifiers = {}
             others = self._other_keyrings(plan.refs)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from pyostree.errors import VerificationError
 from pyostree.formats.objects import Checksum
 
@@ -34,4 +32,6 @@ def _is_date(timestamp: int) -> bool:
 
 
 def _shown(timestamp: int) -> str:
-    return datetime.fromtimestamp(timestamp, UTC).strftime("%c")
+    from pyostree.sign.gpg.result import format_time  # hardly ever needed
+
+    return format_time(timestamp, is_utc=True) or str(timestamp)
