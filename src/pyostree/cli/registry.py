@@ -149,6 +149,7 @@ TOP = Group(
         _REMOTE,
         Command("reset", "reset", "Point a ref to an earlier commit of its history"),
         Command("rev-parse", "rev_parse", "Print the checksum that a revision names"),
+        Command("serve", "serve", "Serve repositories over HTTP, for production use"),
         Command("show", "show", "Show a commit or another metadata object"),
         _STATIC_DELTA,
         Command("summary", "summary", "Show or regenerate the summary"),

@@ -1,0 +1,188 @@
+"""`Crew`: the worker processes of a server, started, watched and replaced."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+
+from pyostree.errors import OstreeError, describe
+
+_READY_TIMEOUT_S = 30
+_YOUNG_S = 5.0  # a worker that ends earlier has most likely never served
+_MAX_YOUNG_ENDS = 5
+_NEVER = float("inf")
+_MAX_ERROR_BYTES = 64 << 10
+READY = b"\0"
+
+# Gets a number from 0 on, which no other member of now has, and the descriptor to write `READY` to,
+# which it keeps open.
+Work = Callable[[int, int], None]
+
+
+class WorkerError(OstreeError):
+    """Worker processes cannot be kept running."""
+
+
+class _Member:
+    """One process."""
+
+    __slots__ = ("born", "is_leaving", "kill_at", "number", "pid")
+
+    def __init__(self, pid: int, number: int) -> None:
+        self.pid = pid
+        self.number = number
+        self.born = time.monotonic()
+        self.is_leaving = False
+        self.kill_at = _NEVER
+
+
+class Crew:
+    """Processes that all do the same work; forked, so the parent must have no threads.
+
+    Args:
+        name: what one is called in messages.
+        size: how many there are to be.
+        grace_s: how long one may take to end after it has been told to.
+    """
+
+    def __init__(self, name: str, size: int, grace_s: float) -> None:
+        self._name = name
+        self._size = size
+        self._grace_s = grace_s
+        self._members: dict[int, _Member] = {}
+        self._young_ends = 0
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def start(self, work: Work) -> None:
+        """Start processes until there are enough that are not on their way out.
+
+        Raises:
+            OstreeError, OSError: one did not get ready.
+        """
+        present = {one.number for one in self._members.values() if not one.is_leaving}
+        links = [self._fork(work, number) for number in range(self._size) if number not in present]
+        try:
+            for link in links:
+                self._wait_until_ready(link)
+        finally:
+            for link in links:
+                os.close(link)
+
+    def dismiss(self) -> None:
+        """Tell all that are there to end when their running transfers have."""
+        for member in self._members.values():
+            if not member.is_leaving:
+                member.is_leaving = True
+                member.kill_at = time.monotonic() + self._grace_s
+                _signal(member.pid, signal.SIGTERM)
+
+    def kill_late(self) -> None:
+        """Kill those whose time is over."""
+        now = time.monotonic()
+        for member in self._members.values():
+            if member.kill_at <= now:
+                member.kill_at = _NEVER
+                _signal(member.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill all."""
+        for member in self._members.values():
+            _signal(member.pid, signal.SIGKILL)
+
+    def wait_s(self) -> float:
+        """Return for how long nothing is to be done here; infinite: until a process ends."""
+        nearest = min((member.kill_at for member in self._members.values()), default=_NEVER)
+        return max(nearest - time.monotonic(), 0.0)
+
+    def reap(self) -> list[str]:
+        """Take note of processes that have ended; return what is to be said about them.
+
+        Raises:
+            WorkerError: they end again and again.
+        """
+        messages = []
+        for member in list(self._members.values()):
+            pid, status = os.waitpid(member.pid, os.WNOHANG)
+            if pid == 0:
+                continue
+            del self._members[member.pid]
+            if member.is_leaving:
+                continue
+            messages.append(f"{self._name} {pid} {_format_end(status)}; another one replaces it")
+            is_young = time.monotonic() - member.born < _YOUNG_S
+            self._young_ends = self._young_ends + 1 if is_young else 0
+        if self._young_ends > _MAX_YOUNG_ENDS:
+            raise WorkerError(f"Each {self._name} process ends soon after its start")
+        return messages
+
+    def _fork(self, work: Work, number: int) -> int:
+        """Start one process; return the descriptor that tells when it is ready."""
+        link, ready = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            os.close(link)
+            _work(work, number, ready)
+        os.close(ready)
+        self._members[pid] = _Member(pid, number)
+        return link
+
+    def _wait_until_ready(self, link: int) -> None:
+        poll = select.poll()
+        poll.register(link, select.POLLIN)
+        said = os.read(link, _MAX_ERROR_BYTES) if poll.poll(_READY_TIMEOUT_S * 1000) else b""
+        if said != READY:
+            # What keeps the process from starting; it is a copy of this one.
+            error = pickle.loads(said) if said else None
+            raise error or WorkerError(f"A {self._name} process did not start")
+
+
+def _work(work: Work, number: int, ready: int) -> None:
+    """Work in a child process; never returns into the parent's code."""
+    status = 1
+    try:
+        # Ctrl-C reaches the whole group; the parent decides what it means.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        work(number, ready)
+        status = 0
+    except (OstreeError, OSError) as err:
+        _report(err, ready)
+    except BaseException:
+        traceback.print_exc()  # a defect of ours; the parent only sees that it ended
+        raise
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def _report(err: OstreeError | OSError, ready: int) -> None:
+    """Tell the parent why the work cannot start; later than that, tell whoever reads the log."""
+    try:
+        os.write(ready, pickle.dumps(err))
+    except OSError:
+        sys.stderr.write(f"ostree serve: {describe(err)}\n")
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # not reaped yet, so the number is still its own
+        os.kill(pid, number)
+
+
+def _format_end(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with status {code}"

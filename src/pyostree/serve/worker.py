@@ -1,0 +1,89 @@
+"""A worker: a process that answers requests until its parent, or a signal, tells it to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pyostree.fs.append_file import AppendFile
+from pyostree.serve.access_log import STANDARD_OUTPUT, AccessLog
+from pyostree.serve.application import Application
+from pyostree.serve.crew import READY
+from pyostree.serve.idle import CHECK_S, close_idle
+from pyostree.serve.options import Certificates
+from pyostree.serve.sites import Sites
+
+_LOG_FLUSH_S = 0.25
+_STDOUT = 1
+
+
+class Job(NamedTuple):
+    """What a worker gets from its parent.
+
+    Attributes:
+        life: the end of a pipe, which closes when the parent is gone.
+        ready: gets a byte when requests are being answered.
+    """
+
+    sites: Sites
+    listeners: Sequence[socket.socket]
+    certificates: Certificates | None
+    access_log: str | None
+    life: int
+    ready: int
+
+
+def run_worker(job: Job) -> None:
+    """Serve; return when all running transfers have ended after the stop."""
+    asyncio.run(_run(job))
+
+
+def open_access_log(path: str | None) -> AppendFile | None:
+    """Open the access log, which all workers append to."""
+    if path is None:
+        return None
+    return AppendFile.duplicate(_STDOUT) if path == STANDARD_OUTPUT else AppendFile.open(path)
+
+
+async def _run(job: Job) -> None:
+    from pyostree.serve.engine import Engine  # takes a while to load, and only workers need it
+
+    file = open_access_log(job.access_log)
+    application = Application(job.sites, None if file is None else AccessLog(file))
+    engines = [Engine(one, application, job.certificates) for one in job.listeners]
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_reader(job.life)
+        for engine in engines:
+            engine.stop()
+
+    loop.add_reader(job.life, stop)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    helpers = [
+        asyncio.create_task(_flush(application)),
+        asyncio.create_task(_end_idle(frozenset(one.fileno() for one in job.listeners))),
+    ]
+    serving = [asyncio.create_task(engine.serve()) for engine in engines]
+    await asyncio.sleep(0)  # each starts listening before it waits for the first time
+    os.write(job.ready, READY)
+    await asyncio.gather(*serving)
+    for helper in helpers:
+        helper.cancel()
+    application.flush_log()
+
+
+async def _flush(application: Application) -> None:
+    while True:
+        await asyncio.sleep(_LOG_FLUSH_S)
+        application.flush_log()
+
+
+async def _end_idle(own: frozenset[int]) -> None:
+    while True:
+        await asyncio.sleep(CHECK_S)
+        await asyncio.to_thread(close_idle, own)
