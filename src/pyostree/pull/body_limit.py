@@ -5,6 +5,7 @@ A server could send a ``.filez`` without end; its header says how much content i
 
 from __future__ import annotations
 
+from pyostree.errors import FormatError
 from pyostree.formats.file_header import PREFIX_BYTES, archive_header_length
 
 _SIZE_BYTES = 8  # the archive header begins with the size of the content
@@ -17,11 +18,13 @@ def max_archived_bytes(start: bytes) -> int:
     """Return the most that a ``.filez`` that begins with `start` may have.
 
     Args:
-        start: at least its first 16 bytes.
+        start: 16 bytes suffice.
 
     Raises:
         FormatError: it is none.
     """
     length = archive_header_length(start[:PREFIX_BYTES], 1 << 64)
+    if len(start) < PREFIX_BYTES + _SIZE_BYTES:
+        raise FormatError(f"File header exceeds size {len(start)}")
     size = int.from_bytes(start[PREFIX_BYTES : PREFIX_BYTES + _SIZE_BYTES], "big")
     return PREFIX_BYTES + length + size + size // _SPARE_SHARE + _SPARE_BYTES

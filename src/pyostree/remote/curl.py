@@ -26,6 +26,9 @@ from pyostree.remote.transfer import Tally, Transfer
 _MAX_WAIT_S = 1.0
 _SHORT_WAIT_S = 0.005  # when libcurl has nothing to wait on, such as a name that is looked up
 _NOT_MODIFIED = 304
+# Older releases of pycurl know it by another name only.
+_LENGTH_NAMES = ("CONTENT_LENGTH_DOWNLOAD_T", "CONTENT_LENGTH_DOWNLOAD")
+_CONTENT_LENGTH = next(getattr(pycurl, name) for name in _LENGTH_NAMES if hasattr(pycurl, name))
 _FIRST_MULTIPLEXED = 3  # HTTP/2 in libcurl's numbers; HTTP/1.x are 1 and 2
 # Slower ones get few requests at once, so that each makes progress.
 _THROTTLED_SHARE_BYTES = 32 << 10
@@ -276,7 +279,7 @@ class CurlFetcher(Closing):
             transfer.attempts_left -= 1
             transfer.attempts_made += 1
         if is_kept:
-            transfer.keep_body(int(transfer.handle.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD)))
+            transfer.keep_body(int(transfer.handle.getinfo(_CONTENT_LENGTH)))
         elif not (transfer.continues and ending.is_error_status):
             transfer.mirror = 0
             transfer.drop_body()

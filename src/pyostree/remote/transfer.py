@@ -81,6 +81,7 @@ class Transfer:
         self.mirror = 0
         self.size = 0
         self.limit = request.max_bytes or _NO_LIMIT
+        self.too_large = False
         self.expected: int | None = None
         self.kept_etag: str | None = None
         self._kept_at: int | None = None
