@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyostree.api.commits import CommitOptions, HistoryEntry, Layer, MetadataValue
+    from pyostree.api.remotes import Remote, Remotes
     from pyostree.api.repo import Repo
     from pyostree.api.report import FsckReport
     from pyostree.api.view import CommitView, DirectoryEntry, Entry, FileEntry, SymlinkEntry
@@ -40,8 +41,11 @@ if TYPE_CHECKING:
     from pyostree.formats.commit import Commit
     from pyostree.formats.gvariant import Variant
     from pyostree.formats.objects import Checksum
+    from pyostree.formats.summary import Summary, SummaryRef
     from pyostree.formats.xattrs import Xattrs
-    from pyostree.progress import Cancel, Phase, Progress, ProgressCallback
+    from pyostree.progress import Cancel, Pace, Phase, Progress, ProgressCallback
+    from pyostree.pull.options import PullOptions, RefKeyring
+    from pyostree.pull.progress import PulledRef, PullResult
     from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
     from pyostree.repo.commit import CommitResult
     from pyostree.repo.commit_labels import CommitLabels
@@ -99,17 +103,26 @@ __all__ = [
     "ObjectNotFoundError",
     "OstreeError",
     "Overwrite",
+    "Pace",
     "PathNotFoundError",
     "Phase",
     "Progress",
     "ProgressCallback",
     "PruneOptions",
     "PruneResult",
+    "PullOptions",
+    "PullResult",
+    "PulledRef",
+    "RefKeyring",
     "RefNotFoundError",
+    "Remote",
     "RemoteNotFoundError",
+    "Remotes",
     "Repo",
     "RepoMode",
     "StatOverride",
+    "Summary",
+    "SummaryRef",
     "SymlinkEntry",
     "TransactionError",
     "TransactionStats",
@@ -163,17 +176,26 @@ _HOMES = {
     "ObjectNotFoundError": "errors",
     "OstreeError": "errors",
     "Overwrite": "repo.checkout_options",
+    "Pace": "progress",
     "PathNotFoundError": "errors",
     "Phase": "progress",
     "Progress": "progress",
     "ProgressCallback": "progress",
     "PruneOptions": "repo.prune",
     "PruneResult": "repo.prune",
+    "PullOptions": "pull.options",
+    "PullResult": "pull.progress",
+    "PulledRef": "pull.progress",
+    "RefKeyring": "pull.options",
     "RefNotFoundError": "errors",
+    "Remote": "api.remotes",
     "RemoteNotFoundError": "errors",
+    "Remotes": "api.remotes",
     "Repo": "api.repo",
     "RepoMode": "repo.modes",
     "StatOverride": "repo.modifier",
+    "Summary": "formats.summary",
+    "SummaryRef": "formats.summary",
     "SymlinkEntry": "api.view",
     "TransactionError": "errors",
     "TransactionStats": "repo.transaction",

@@ -29,6 +29,7 @@ from pyostree.watch import UNWATCHED, Watch
 __all__ = [
     "UNWATCHED",
     "Cancel",
+    "Pace",
     "Phase",
     "Progress",
     "ProgressCallback",
@@ -48,6 +49,7 @@ _MIN_DONE = 20
 class Phase(enum.StrEnum):
     """What an operation is doing; the value is a word for people."""
 
+    RESOLVE = "resolving"
     SCAN = "scanning"
     READ = "reading"
     WRITE = "writing"
@@ -57,6 +59,18 @@ class Phase(enum.StrEnum):
     FETCH = "fetching"
     IMPORT = "importing"
     GENERATE = "generating"
+
+
+class Pace(NamedTuple):
+    """How fast an operation has been lately.
+
+    Attributes:
+        bytes_per_second: None when it is too early to say.
+        seconds_left: None when nothing can be said.
+    """
+
+    bytes_per_second: float | None
+    seconds_left: int | None
 
 
 class Progress(NamedTuple):
@@ -69,6 +83,8 @@ class Progress(NamedTuple):
         bytes_total: None when not known.
         elapsed_s: since the phase began.
         is_finished: the last report of the phase.
+        is_estimate: `bytes_total` is an estimate from what was there so far.
+        pace: of the last seconds; None where only averages are known.
     """
 
     phase: Phase
@@ -78,6 +94,8 @@ class Progress(NamedTuple):
     bytes_total: int | None = None
     elapsed_s: float = 0.0
     is_finished: bool = False
+    is_estimate: bool = False
+    pace: Pace | None = None
 
     @property
     def fraction(self) -> float | None:
@@ -94,12 +112,16 @@ class Progress(NamedTuple):
 
     @property
     def bytes_per_second(self) -> float:
-        """Bytes in a second, on average."""
+        """Bytes in a second, lately where that is measured, else on average."""
+        if self.pace is not None:
+            return self.pace.bytes_per_second or 0.0
         return self.bytes_done / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     @property
     def seconds_left(self) -> int | None:
         """Estimate of the time that the phase still takes; None when nothing can be said yet."""
+        if self.pace is not None:
+            return self.pace.seconds_left
         done, total = self._measure
         if total is None or self.done < _MIN_DONE:
             return None
@@ -107,7 +129,7 @@ class Progress(NamedTuple):
 
     @property
     def _measure(self) -> tuple[int, int | None]:
-        if self.bytes_total:
+        if self.bytes_total and not self.is_estimate:
             return self.bytes_done, self.bytes_total
         return self.done, self.total
 

@@ -12,9 +12,14 @@ from pyostree.repo import repo as core
 
 if TYPE_CHECKING:
     from pyostree.api.commits import CommitOptions, HistoryEntry, Layer, MetadataValue
+    from pyostree.api.pulls import Refs
+    from pyostree.api.remotes import Remotes
     from pyostree.api.report import FsckReport
     from pyostree.api.view import CommitView
     from pyostree.formats.gvariant import Variant
+    from pyostree.formats.summary import Summary
+    from pyostree.pull.options import PullOptions
+    from pyostree.pull.progress import PullResult
     from pyostree.repo.checkout_options import CheckoutOptions
     from pyostree.repo.commit import CommitResult
     from pyostree.repo.diff import Diff, DiffOptions
@@ -249,6 +254,78 @@ class Repo(core.Repo):
         self.load_commit(commit)
         self.check_writable()
         self.write_detached_metadata(commit, as_metadata(metadata) or None)
+
+    # -- remotes and pulling -----------------------------------------------------------------
+
+    @property
+    def remotes(self) -> Remotes:
+        """The named places that can be pulled from."""
+        from pyostree.api.remotes import Remotes
+
+        return Remotes(self)
+
+    def pull(
+        self,
+        remote: str,
+        refs: Refs = (),
+        options: PullOptions | None = None,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> PullResult:
+        """Fetch commits from a remote, and let its refs here point to them.
+
+        Refs are set last, when all objects are here. After an error, when cancelled, and after
+        Ctrl-C they are as before; what was fetched and verified waits for the next attempt.
+
+        Args:
+            remote: its name, or the ``file://`` URL of a repository.
+            refs: one or several of ``main``, ``main@CHECKSUM``, or the checksum of a commit; none:
+                the branches of the remote's configuration, or as a mirror all that it has.
+
+        Raises:
+            FetchError: the remote cannot be read.
+            NotFoundError: it lacks a ref or an object.
+            VerificationError: a signature, binding or timestamp refuses a commit.
+        """
+        from pyostree.api.pulls import pull_refs
+
+        self.check_writable()
+        return pull_refs(self, remote, refs, options, progress, cancel)
+
+    def pull_local(
+        self,
+        source: AnyPath,
+        refs: Refs = (),
+        options: PullOptions | None = None,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> PullResult:
+        """Copy commits from the repository at a path, with hard links where that is possible.
+
+        Args:
+            refs: as for `pull`; none: all refs of the source.
+            options: refs become local ones unless `PullOptions.ref_remote` says otherwise.
+        """
+        from pyostree.api.pulls import pull_refs_from_path
+
+        self.check_writable()
+        return pull_refs_from_path(self, source, refs, options, progress, cancel)
+
+    def read_summary(self) -> Summary | None:
+        """Return the summary that this repository publishes, None when it has none.
+
+        Raises:
+            FormatError: the file holds something else.
+        """
+        from pyostree.formats.summary import decode_summary
+        from pyostree.repo.summary import read_summary
+
+        try:
+            return decode_summary(read_summary(self))
+        except FileNotFoundError:
+            return None
 
     def update_summary(
         self,

@@ -190,6 +190,16 @@ class PullProgress:
         return self.metadata_fetched + self.content_fetched + local
 
     @property
+    def metadata_done(self) -> int:
+        """Metadata objects that arrived or were copied."""
+        return self.metadata_fetched + self.metadata_local
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether objects or parts of deltas that were asked for have not arrived yet."""
+        return self.done < self.wanted or self.deltas.parts_done < self.deltas.parts
+
+    @property
     def wanted(self) -> int:
         """Objects asked for so far."""
         return self.metadata_wanted + self.content_wanted
@@ -204,11 +214,10 @@ def format_progress(progress: PullProgress, now_s: float) -> str:
     if progress.has_failed:
         return "Caught error, waiting for outstanding tasks"
     deltas = progress.deltas
-    has_parts_to_come = deltas.parts_done < deltas.parts
-    if progress.done < progress.wanted or has_parts_to_come:
+    if progress.is_fetching:
         elapsed_s = int(now_s - progress.started_s)
         rate = format_rate(progress.bytes_transferred, elapsed_s)
-        if has_parts_to_come:
+        if deltas.parts_done < deltas.parts:
             return f"Receiving delta parts: {deltas.done} {deltas.sizes} {rate}/s"
         size = format_size(progress.bytes_transferred)
         speed = f" {rate}/s {size}" if not progress.is_local else ""

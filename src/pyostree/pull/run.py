@@ -23,6 +23,7 @@ from pyostree.pull.walk import Start, Supplier, Walker
 from pyostree.repo.parallel import LazyPool
 from pyostree.repo.repo import Repo
 from pyostree.repo.transaction import Transaction
+from pyostree.watch import Watch
 
 _STEPS_PER_TURN = 64
 _DEFAULT_INTERVAL_S = 1.0
@@ -91,12 +92,14 @@ def run_plan(
         for ref in plan.refs:
             current = repo.resolve_ref(Refspec(plan.remote, ref.ref))
             supplier.begin(Start(ref.checksum, ref.ref, current, options.depth))
-        _drive(walker, supplier, progress, reporter)
+        _drive(walker, supplier, progress, reporter, site.watch)
         refs: list[PulledRef] = []
         if not options.dry_run:
             refs = _set_refs(repo, transaction, plan, mirror=options.mirror)
         if not (options.subpaths or options.commit_only or options.dry_run):
-            transaction.after_commit(partial(_clear_partial, repo, tuple(walker.commits)))
+            partial_commits = tuple(filter(repo.is_partial, walker.commits))
+            if partial_commits:
+                transaction.after_commit(partial(_clear_partial, repo, partial_commits))
     progress.phase = PullPhase.DONE
     reporter(progress, now=True)
     result = _result(progress, transaction, dry_run=options.dry_run)
@@ -122,8 +125,7 @@ def _checks(
 ) -> CommitChecks:
     oldest = None
     if options.timestamp_check_from is not None:
-        rev = options.timestamp_check_from
-        oldest = (rev, repo.resolve(rev))
+        oldest = repo.resolve(options.timestamp_check_from)
     checks = CommitChecks(
         repo,
         signatures,
@@ -158,19 +160,25 @@ class _Reporter:
             self._report(progress)
 
 
-def _drive(walker: Walker, supplier: Supplier, progress: PullProgress, report: _Reporter) -> None:
+def _drive(
+    walker: Walker,
+    supplier: Supplier,
+    progress: PullProgress,
+    report: _Reporter,
+    watch: Watch,
+) -> None:
     has_more = True
     try:
         while has_more:
+            watch.check()
             for _ in range(_STEPS_PER_TURN):
                 if not walker.has_work:
                     break
                 walker.advance()
+            _show(walker, progress, report)  # totals, before content is asked for
             has_more = supplier.step() or walker.has_work
-            progress.scanned = walker.scanned
-            progress.is_scanning = walker.is_finding
-            _set_phase(progress)
-            report(progress)
+        _show(walker, progress, report)
+        watch.check()  # after this the refs are set
     except (OstreeError, OSError):
         progress.has_failed = True
         report(progress, now=True)
@@ -180,12 +188,15 @@ def _drive(walker: Walker, supplier: Supplier, progress: PullProgress, report: _
         supplier.close()
 
 
-def _set_phase(progress: PullProgress) -> None:
+def _show(walker: Walker, progress: PullProgress, report: _Reporter) -> None:
+    progress.scanned = walker.scanned
+    progress.is_scanning = walker.is_finding or progress.metadata_done < progress.metadata_wanted
     if progress.is_scanning:
         progress.phase = PullPhase.SCAN
-        return
-    progress.objects_total = progress.wanted
-    progress.phase = PullPhase.FETCH if progress.done < progress.wanted else PullPhase.WRITE
+    else:
+        progress.objects_total = progress.wanted
+        progress.phase = PullPhase.FETCH if progress.is_fetching else PullPhase.WRITE
+    report(progress)
 
 
 def _set_refs(repo: Repo, transaction: Transaction, plan: Plan, *, mirror: bool) -> list[PulledRef]:

@@ -1,0 +1,104 @@
+"""Pulling as programs do it: names as text, progress as `Progress`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from pyostree.formats.objects import Checksum
+from pyostree.progress import Cancel, Pace, Phase, Progress, ProgressCallback, watch_with
+from pyostree.pull.from_path import pull_local
+from pyostree.pull.from_remote import pull
+from pyostree.pull.meter import PullMeter, PullSnapshot
+from pyostree.pull.options import PullOptions, Wanted, parse_wanted
+from pyostree.pull.progress import PullPhase, PullProgress, PullResult
+from pyostree.pull.site import Report
+from pyostree.repo.repo import Repo
+
+_INTERVAL_MS = 100
+
+
+Refs = str | Checksum | Sequence[str | Checksum]
+
+
+def pull_refs(
+    repo: Repo,
+    remote: str,
+    refs: Refs,
+    options: PullOptions | None,
+    progress: ProgressCallback | None,
+    cancel: Cancel | None,
+) -> PullResult:
+    """Pull from a remote."""
+    report, watch = _report(progress), watch_with(None, cancel)
+    return pull(repo, remote, _wanted(refs), _chosen(options), report, watch)
+
+
+def pull_refs_from_path(
+    repo: Repo,
+    source: str | os.PathLike[str],
+    refs: Refs,
+    options: PullOptions | None,
+    progress: ProgressCallback | None,
+    cancel: Cancel | None,
+) -> PullResult:
+    """Pull from the repository at a path."""
+    report, watch = _report(progress), watch_with(None, cancel)
+    return pull_local(repo, os.fspath(source), _wanted(refs), _chosen(options), report, watch)
+
+
+def _wanted(refs: Refs) -> list[Wanted]:
+    names = [refs] if isinstance(refs, str | Checksum) else refs
+    return parse_wanted("", [str(name) for name in names])[1]
+
+
+def _report(progress: ProgressCallback | None) -> Report | None:
+    return None if progress is None else _Listener(progress).update
+
+
+def _chosen(options: PullOptions | None) -> PullOptions:
+    chosen = options or PullOptions()
+    return chosen._replace(update_interval_ms=chosen.update_interval_ms or _INTERVAL_MS)
+
+
+class _Listener:
+    """Turns the counters of a pull into what `progress` functions are shown."""
+
+    def __init__(self, callback: ProgressCallback) -> None:
+        self._callback = callback
+        self._meter = PullMeter()
+        self._last: Progress | None = None
+        self._phase_began_s = 0.0
+
+    def update(self, counters: PullProgress) -> None:
+        now_s = time.monotonic()
+        snapshot = self._meter.measure(counters, now_s)
+        last = self._last
+        if snapshot.phase is PullPhase.DONE:
+            phase = Phase.SCAN if last is None else last.phase
+        else:
+            phase = Phase(snapshot.phase.value)
+        if last is None or phase is not last.phase:
+            if last is not None:
+                self._callback(last._replace(is_finished=True))
+            self._phase_began_s = now_s
+        shown = _progress(phase, snapshot, counters, now_s - self._phase_began_s)
+        self._last = shown._replace(is_finished=snapshot.phase is PullPhase.DONE)
+        self._callback(self._last)
+
+
+def _progress(
+    phase: Phase, snapshot: PullSnapshot, counters: PullProgress, elapsed_s: float
+) -> Progress:
+    is_scan = phase is Phase.SCAN and snapshot.objects_total is None
+    return Progress(
+        phase,
+        counters.scanned if is_scan else snapshot.objects,
+        snapshot.objects_total,
+        snapshot.bytes_done,
+        snapshot.bytes_total,
+        elapsed_s,
+        is_estimate=snapshot.is_estimate,
+        pace=Pace(snapshot.rate, snapshot.eta_s),
+    )
