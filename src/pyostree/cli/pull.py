@@ -45,11 +45,13 @@ OPTIONS = (
     integer("network-retries", metavar="N", default=-1, help="Retry a request N times"),
     integer("low-speed-limit-bytes", metavar="N", help="Fewer bytes per second are too slow"),
     integer("low-speed-time-seconds", metavar="N", help="Fail after N seconds of low speed"),
-    integer("max-outstanding-fetcher-requests", metavar="N", help="Accepted, has no effect"),
+    integer("max-outstanding-fetcher-requests", metavar="N", help="Send N requests at once"),
+    integer("limit-rate", metavar="BYTES", help="Fetch at most BYTES per second"),
     filenames("localcache-repo", "L", metavar="REPO", help="Look for objects in REPO first"),
     flag("timestamp-check", "T", help="Refuse commits older than what is here"),
     text("timestamp-check-from-rev", metavar="REV", help="Refuse commits older than REV"),
     flag("disable-verify-bindings", help="Do not check for which ref a commit was made"),
+    flag("json", help="Print what happens as JSON, one object a line"),
     text("append-user-agent", metavar="STRING", hidden=True, help="Add to the user agent"),
     positional("remote", missing="REMOTE must be specified"),
     positionals("branches"),
@@ -80,10 +82,12 @@ class Args(NamedTuple):
     low_speed_limit_bytes: int | None
     low_speed_time_seconds: int | None
     max_outstanding_fetcher_requests: int | None
+    limit_rate: int | None
     localcache_repo: tuple[str, ...]
     timestamp_check: bool
     timestamp_check_from_rev: str | None
     disable_verify_bindings: bool
+    json: bool
     append_user_agent: str | None
     remote: str
     branches: tuple[str, ...]
@@ -95,12 +99,13 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     from pyostree.pull.from_remote import pull
     from pyostree.pull.options import parse_wanted
 
-    remote, wanted = parse_wanted(args.remote, args.branches)
-    with PullStatus(out) as status:
-        status.finish(pull(repo, remote, wanted, _options(args), status.update))
+    with PullStatus(out, as_json=args.json, shows_signatures=not args.dry_run) as status:
+        remote, wanted = parse_wanted(args.remote, args.branches)
+        options = _options(args, status.interval_ms(args.update_frequency))
+        status.finish(pull(repo, remote, wanted, options, status.update))
 
 
-def _options(args: Args) -> PullOptions:
+def _options(args: Args, interval_ms: int) -> PullOptions:
     from pyostree.pull.options import PullOptions, parse_header
 
     options = PullOptions(
@@ -125,7 +130,9 @@ def _options(args: Args) -> PullOptions:
         per_object_fsync=args.per_object_fsync,
         cache_dir=args.cache_dir,
         retry_all_errors=not args.disable_retry_on_network_errors,
-        update_interval_ms=max(args.update_frequency, 0),
+        max_requests=max(args.max_outstanding_fetcher_requests or 0, 0) or None,
+        max_bytes_per_s=args.limit_rate,
+        update_interval_ms=interval_ms,
     )
     if args.network_retries >= 0:
         options = options._replace(network_retries=args.network_retries)
