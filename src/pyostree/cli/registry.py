@@ -137,6 +137,8 @@ TOP = Group(
         Command("config", "config", "Read or change the repository's configuration"),
         Command("diff", "diff", "List what differs between two revisions or directories"),
         Command("export", "export", "Write a commit as a tar archive"),
+        Command("find-remotes", "find_remotes", "Find repositories that have refs, and pull them"),
+        Command("create-usb", "create_usb", "Copy refs to a stick, for other machines to pull"),
         Command("fsck", "fsck", "Verify that the repository is intact"),
         Command("gpg-sign", "gpg_sign", "Sign a commit with a GPG key, or remove signatures"),
         Command("init", "init", "Create an empty repository"),

@@ -67,7 +67,7 @@ def pull_at(
 def _open_source(path: str, terms: PullTerms) -> Repo:
     if not terms.is_from_peer:
         return Repo.open(path)
-    return Repo.open_foreign(Dir.at(path))
+    return Repo.open_foreign(Dir.at(path), path)
 
 
 def _check_usable(remotes: Remotes, name: str) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
@@ -206,6 +207,28 @@ class Refs:
             err.__notes__ = [f"Couldn't open ref '{refspec.ref}'"]
             raise
 
+    def read_foreign(self, ref: CollectionRef, *, own_id: str | None) -> Checksum | None:
+        """Return the commit of a collection's ref in a repository that somebody else has made.
+
+        Refs of remotes do not count, and no link is followed.
+
+        Args:
+            own_id: collection of the repository, to which its local refs belong.
+
+        Raises:
+            InvalidNameError: a bad name, or the file's content is no checksum.
+            FormatError, OSError: the file cannot be read.
+        """
+        check_collection_id(ref.collection_id or "")
+        check_ref_name(ref.ref)
+        places = [f"{_MIRRORS}/{ref.collection_id}"]
+        if ref.collection_id == own_id:
+            places.insert(0, _HEADS)
+        for place in places:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                return parse_checksum(_read_text(self._dir, f"{place}/{ref.ref}", follow=False))
+        return None
+
     # -- writing -------------------------------------------------------------------------
 
     def write(self, refspec: Refspec, checksum: Checksum | None, *, sync: bool = True) -> None:
@@ -274,9 +297,9 @@ class Refs:
         self._dir.touch()
 
 
-def _read_text(directory: Dir, name: str) -> str:
+def _read_text(directory: Dir, name: str, *, follow: bool = True) -> str:
     try:
-        data = directory.read_file(name, max_bytes=_MAX_REF_BYTES)
+        data = directory.read_file(name, max_bytes=_MAX_REF_BYTES, follow=follow)
     except IsADirectoryError as err:
         err.__notes__ = []
         raise

@@ -160,7 +160,7 @@ class Repo(RepoObjects, Closing):
             return cls(Dir.at(text), text)
 
     @classmethod
-    def open_foreign(cls, directory: Dir) -> Self:
+    def open_foreign(cls, directory: Dir, path: str) -> Self:
         """Open a repository that somebody else has made, such as on a stick, to read from it.
 
         Nothing in it is written to, no symbolic link in place of its files is followed, no parent
@@ -168,13 +168,14 @@ class Repo(RepoObjects, Closing):
 
         Args:
             directory: the repository itself, which closes it from now on.
+            path: where it lies.
 
         Raises:
             OSError: a part of it is missing or unreadable.
             ConfigError, FormatError: its configuration has a wrong value.
         """
         with doing("opening repo"):
-            return cls(directory, directory.label, is_foreign=True)
+            return cls(directory, path, is_foreign=True)
 
     @classmethod
     def open_below(cls, directory: Dir, name: str, *, sysroot_dir: Dir | None = None) -> Self:

@@ -1,0 +1,148 @@
+"""What repositories say in their summaries of the refs that are wanted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from pyostree.errors import NotFoundError, OstreeError, describe
+from pyostree.formats.objects import Checksum
+from pyostree.formats.refspec import CollectionRef
+from pyostree.formats.summary import Summary, decode_summary, find_ref
+from pyostree.fs.dir import Dir
+from pyostree.pull.finders.base import Search
+from pyostree.remote.curl import open_fetcher
+from pyostree.remote.dynamic import DynamicRemote, add_dynamic
+from pyostree.remote.endpoints import FetchOptions, fetch_settings
+from pyostree.remote.fetch import FetchRequest, fetch_bytes
+from pyostree.remote.fetch_summary import fetch_summary
+from pyostree.remote.remotes import Remotes
+from pyostree.remote.urls import parse_base_url
+from pyostree.repo.parallel import run_with_deadline
+from pyostree.repo.repo import Repo
+from pyostree.repo.summary import SUMMARY_NAME
+
+# Nobody vouches for a peer: decoding this much takes some 150 MB of memory for a moment.
+MAX_PEER_SUMMARY_BYTES = 8 << 20
+MAX_THREADS = 8
+_SIGN_BIT = 1 << 63
+_log = logging.getLogger(__name__)
+_decoding = threading.Lock()
+
+
+class Offered(NamedTuple):
+    """The commit that a summary lists for a ref.
+
+    Attributes:
+        size: bytes of the commit object.
+        timestamp: when the commit was made, seconds since 1970 UTC; None when not given.
+    """
+
+    checksum: Checksum
+    size: int
+    timestamp: int | None
+
+
+class Offer(NamedTuple):
+    """What of the wanted refs a repository has.
+
+    Attributes:
+        last_modified: when its summary was made, seconds since 1970 UTC; 0 when unknown.
+    """
+
+    refs: dict[CollectionRef, Offered]
+    last_modified: int = 0
+
+
+def offer_of(summary: Summary, wanted: Iterable[CollectionRef]) -> Offer:
+    """Return which of the wanted refs a summary lists.
+
+    Raises:
+        InvalidNameError: one of them has a wrong checksum.
+    """
+    refs = list(wanted)
+    found: dict[CollectionRef, Offered] = {}
+    for collection_id, listed in summary.collections():
+        for ref in refs:
+            entry = find_ref(listed, ref.ref) if ref.collection_id == collection_id else None
+            if entry is not None:
+                found[ref] = Offered(entry.checksum, entry.size, _signed(entry.timestamp))
+    return Offer(found, summary.last_modified or 0)
+
+
+def _signed(timestamp: int | None) -> int | None:
+    """Return a time as commits have it; a summary writes those before 1970 as huge numbers."""
+    if timestamp is None or timestamp < _SIGN_BIT:
+        return timestamp
+    return timestamp - 2 * _SIGN_BIT
+
+
+def read_summary(search: Search, remote: str | DynamicRemote) -> bytes:
+    """Ask a remote for its summary.
+
+    Raises:
+        NotFoundError: it has none.
+        OstreeError, OSError: it cannot be asked, or its summary is not signed as it must be.
+    """
+    repo = search.repo
+    if isinstance(remote, str):
+        options = search.fetch
+        data = fetch_summary(repo, remote, cache_dir=search.cache_dir, options=options).data
+    elif remote.path is not None:
+        with Dir.at(remote.path) as directory:
+            limit = MAX_PEER_SUMMARY_BYTES
+            data = directory.read_file(SUMMARY_NAME, max_bytes=limit, follow=False)
+    else:
+        data = _fetch_from_peer(repo, remote, search.fetch)
+    if data is None:
+        raise NotFoundError("there is no summary")
+    return data
+
+
+def _fetch_from_peer(repo: Repo, remote: DynamicRemote, fetch: FetchOptions) -> bytes | None:
+    # Neither its signatures nor the cache are of use: the summary of a peer is not believed.
+    remotes = Remotes.load(repo)
+    add_dynamic(remotes, remote)
+    settings = fetch_settings(repo, remotes, remote.name, fetch._replace(compressed=True))
+    with open_fetcher(settings, repo.tmp) as fetcher:
+        bases = (parse_base_url(remote.url),)
+        request = FetchRequest(SUMMARY_NAME, bases, MAX_PEER_SUMMARY_BYTES, optional=True)
+        return fetch_bytes(fetcher, request)
+
+
+def fetch_offers(
+    search: Search, remotes: Sequence[str | DynamicRemote], *, timeout_s: float | None = None
+) -> list[Offer | None]:
+    """Ask remotes, several at once, which of the wanted refs they have.
+
+    Args:
+        timeout_s: for all of them together; whoever has not answered by then is left out.
+
+    Returns:
+        For each remote its offer; None for those that cannot be used.
+    """
+
+    def ask(remote: str | DynamicRemote) -> Offer | None:
+        try:
+            data = read_summary(search, remote)
+            with _decoding:  # one at a time, for its memory
+                return offer_of(decode_summary(data), refs_of(remote, search.refs))
+        except (OstreeError, OSError) as err:
+            name = remote if isinstance(remote, str) else remote.name
+            _log.debug("Failed to download summary for remote ‘%s’: %s", name, describe(err))
+            return None
+
+    jobs = [partial(ask, remote) for remote in remotes]
+    return run_with_deadline(jobs, threads=MAX_THREADS, timeout_s=timeout_s)
+
+
+def refs_of(
+    remote: str | DynamicRemote, refs: Iterable[CollectionRef]
+) -> tuple[CollectionRef, ...]:
+    """Return those refs that a remote may offer: a peer only those of its collection."""
+    if isinstance(remote, str):
+        return tuple(refs)
+    return tuple(ref for ref in refs if ref.collection_id == remote.collection_id)

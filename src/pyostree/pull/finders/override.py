@@ -1,0 +1,80 @@
+"""`OverrideFinder`: repositories whose URLs the caller knows already."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from urllib.parse import unquote
+
+from pyostree.errors import NotFoundError, OstreeError, describe
+from pyostree.formats.refspec import CollectionRef
+from pyostree.formats.summary import decode_summary
+from pyostree.pull.finders.base import FinderResult, Search
+from pyostree.pull.finders.offers import MAX_THREADS, offer_of, read_summary
+from pyostree.remote.dynamic import DynamicRemote, override_remote
+from pyostree.remote.remotes import FILE_URL
+from pyostree.repo.parallel import run_with_deadline
+
+PRIORITY = 20
+_log = logging.getLogger(__name__)
+
+
+class OverrideFinder:
+    """Finds refs at given URLs; their commits must be signed as those of any peer.
+
+    Args:
+        urls: base URLs of repositories.
+    """
+
+    name = "OstreeRepoFinderOverride"
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = [_unescaped(url) for url in urls]
+
+    def find(self, search: Search) -> Sequence[FinderResult]:
+        """Return the repositories that list some of the refs (see `pyostree.pull.finders.base`).
+
+        The reference has a result for each ref; here it is one for each collection.
+        """
+        jobs = [partial(self._ask, search, url) for url in self._urls]
+        found = run_with_deadline(jobs, threads=MAX_THREADS, timeout_s=search.timeout_s)
+        return [result for results in found for result in results or ()]
+
+    def _ask(self, search: Search, url: str) -> list[FinderResult]:
+        remotes = {}
+        for collection_id in {ref.collection_id for ref in search.refs if ref.collection_id}:
+            try:
+                keyring = search.keyring_remote(collection_id)
+            except NotFoundError as err:
+                _log.debug("%s", err)
+                continue
+            remotes[collection_id] = override_remote(url, keyring, collection_id)
+        if not remotes:
+            return []
+        try:
+            summary = decode_summary(read_summary(search, next(iter(remotes.values()))))
+            refs = [ref for ref in search.refs if ref.collection_id in remotes]
+            found = offer_of(summary, refs).refs
+        except (OstreeError, OSError) as err:
+            _log.debug("Ignoring URI ‘%s’: %s", url, describe(err))
+            return []
+        by_remote: dict[DynamicRemote, list[CollectionRef]] = {}
+        for ref in found:
+            by_remote.setdefault(remotes[ref.collection_id or ""], []).append(ref)
+        return [
+            FinderResult(
+                remote,
+                self.name,
+                PRIORITY,
+                {ref: found[ref].checksum for ref in refs},
+                summary=summary,
+            )
+            for remote, refs in by_remote.items()
+        ]
+
+
+def _unescaped(url: str) -> str:
+    if not url.startswith(FILE_URL):
+        return url
+    return FILE_URL + unquote(url.removeprefix(FILE_URL), errors="surrogateescape")
