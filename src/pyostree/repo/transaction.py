@@ -174,14 +174,15 @@ class Transaction:
         assert staging is not None
         if is_forced("pre-commit"):
             raise TransactionError("OSTREE_REPO_TEST_ERROR_PRE_COMMIT specified")
-        if repo.fsync:
-            syncfs(repo.dir)
-        publish_objects(
-            staging.directory,
-            repo.store.objects,
-            sync=repo.fsync,
-            is_own=not staging.is_reused,
-        )
+        if not self._changes_nothing(staging):
+            if repo.fsync:
+                syncfs(repo.dir)
+            publish_objects(
+                staging.directory,
+                repo.store.objects,
+                sync=repo.fsync,
+                is_own=not staging.is_reused,
+            )
         staging.delete()
         self._leave_staging()
         self._clean_tmp()
@@ -191,6 +192,15 @@ class Transaction:
             repo.refs_changed()
         for action in self._after_commit:
             action()
+
+    def _changes_nothing(self, staging: Staging) -> bool:
+        """Tell whether there is nothing to publish and nothing that must be durable after this."""
+        stats = self.stats
+        was_used = stats.metadata_objects_written or stats.content_objects_written
+        has_refs = bool(self._repo.refs.pending or self._collection_refs)
+        if was_used or has_refs or self._after_commit or staging.is_reused:
+            return False
+        return not staging.directory.list()
 
     def _write_refs(self) -> bool:
         repo = self._repo
