@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -68,7 +68,8 @@ def serving(root: Path) -> Iterator[Web]:
             if status != 304:
                 self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            with suppress(ConnectionError):  # the client had enough
+                self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
             """Say nothing: the notes suffice."""

@@ -115,9 +115,9 @@ class TestTimestamps:
         with pytest.raises(VerificationError) as caught:
             check_not_older(ONE, 86400, TWO, 0)
         assert str(caught.value) == (
-            f"Upgrade target revision '{TWO}' with timestamp 'Thu Jan  1 00:00:00 1970' is "
+            f"Upgrade target revision '{TWO}' with timestamp 'Thu Jan \u20071 00:00:00 1970' is "
             f"chronologically older than current revision '{ONE}' with timestamp "
-            "'Fri Jan  2 00:00:00 1970'; use --allow-downgrade to permit"
+            "'Fri Jan \u20072 00:00:00 1970'; use --allow-downgrade to permit"
         )
 
     def test_no_date_refused(self) -> None:

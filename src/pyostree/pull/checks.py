@@ -28,7 +28,7 @@ class CommitChecks:
         *,
         collection_id: str | None,
         binds: bool = True,
-        oldest: tuple[str, Checksum] | None = None,
+        oldest: Checksum | None = None,
     ) -> None:
         self._repo = repo
         self._signatures = signatures
@@ -59,9 +59,8 @@ class CommitChecks:
         for ref, current in self._current.get(checksum, ()):
             self._check_time(f"Reading {ref} for timestamp-check", current, checksum, commit)
         if self._oldest is not None:
-            rev, oldest = self._oldest
-            what = f"Reading {rev} for timestamp-check-from-rev"
-            self._check_time(what, oldest, checksum, commit)
+            what = f"Reading {self._oldest} for timestamp-check-from-rev"
+            self._check_time(what, self._oldest, checksum, commit)
 
     def _check_time(self, what: str, old: Checksum, new: Checksum, commit: Commit) -> None:
         with doing(what):

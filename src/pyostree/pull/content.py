@@ -87,7 +87,8 @@ class ContentReceiver:
             ChecksumMismatchError: it is another object.
         """
         if self._is_trusted and self._archive is not None and not self._checks_modes:
-            return Stored(self._put_file(self._archive, checksum, body, body.size), body.size)
+            # How much content that is, nobody has looked: as in the reference it counts nothing.
+            return Stored(self._put_file(self._archive, checksum, body, body.size), 0)
         if body.in_memory:
             stored = self._store_plain(checksum, body.read())
             if stored is not None:
@@ -129,14 +130,11 @@ class ContentReceiver:
         digest.update(content)
         if digest.digest() != checksum:
             return None
-        with doing("Writing content object"):
-            if self._archive is not None:
-                is_new = self._archive.put_archived(checksum, size, raw)
-            else:
-                header = FileHeader(uid, gid, mode)
-                is_new = self._store.put_content(
-                    checksum, header, memoryview(content), is_missing=True
-                )
+        if self._archive is not None:
+            with doing("Writing content object"):
+                return Stored(self._archive.put_archived(checksum, size, raw), size)
+        header = FileHeader(uid, gid, mode)
+        is_new = self._store.put_content(checksum, header, memoryview(content), is_missing=True)
         return Stored(is_new, size)
 
     def _inflate_plain(self, packed: memoryview, size: int) -> bytes | bytearray | None:
@@ -162,7 +160,7 @@ class ContentReceiver:
             _check(checksum, content_checksum(start.header, (content,)))
             if self._archive is not None and is_exact and _is_canonical(start):
                 return self._archive.put_archived(checksum, start.size, raw)
-            return self._store.put_content(checksum, start.header, content)
+        return self._store.put_content(checksum, start.header, content)
 
     # -- streaming -----------------------------------------------------------------------
 

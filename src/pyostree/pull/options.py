@@ -68,7 +68,8 @@ class PullOptions(NamedTuple):
         low_speed_bytes: a transfer slower than this a second, for `low_speed_time_s`, fails.
         max_metadata_bytes: limit for one metadata object; 0 for none.
         max_requests: under way at the same time; None: as the remote is configured.
-        max_bytes_per_s: of all transfers together; None: as the remote is configured, 0: no limit.
+        max_bytes_per_s: of all transfers together; None or 0: as the remote is configured. The
+            configured limit holds in any case.
         update_interval_ms: time between progress reports; 0 for the default.
     """
 
@@ -128,12 +129,20 @@ def check_options(options: PullOptions) -> None:
         raise ConflictError("--dry-run requires --require-static-deltas")
     if options.summary_signature is not None and options.summary is None:
         raise ConflictError("A signature without its summary")
-    if options.max_requests is not None and options.max_requests < 1:
-        raise ConflictError(f"Invalid number of requests {options.max_requests}: at least 1")
+    _check_limits(options)
     for collection_id, ref, keyring in options.ref_keyrings:
         check_collection_id(collection_id)
         check_ref_name(ref)
         check_remote_name(keyring)
+
+
+def _check_limits(options: PullOptions) -> None:
+    if options.max_requests is not None and options.max_requests < 1:
+        raise ConflictError(
+            f"Invalid number of requests {options.max_requests}: it must be 1 or more"
+        )
+    if options.max_bytes_per_s is not None and options.max_bytes_per_s < 0:
+        raise ConflictError(f"Invalid limit of bytes per second {options.max_bytes_per_s}")
 
 
 def parse_wanted(remote: str, branches: Sequence[str]) -> tuple[str, list[Wanted]]:

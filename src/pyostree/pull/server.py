@@ -34,9 +34,9 @@ def fetch_ref(fetcher: Fetcher, bases: tuple[BaseUrl, ...], ref: RequestedRef) -
     place = "heads" if ref.collection_id is None else f"mirrors/{ref.collection_id}"
     path = f"refs/{place}/{ref.ref}"
     data = fetch_bytes(fetcher, FetchRequest(path, bases, MAX_METADATA_BYTES))
+    try:
+        text = (data or b"").decode()
+    except UnicodeDecodeError:
+        raise FormatError("Invalid UTF-8") from None
     with doing(f"Fetching checksum for ref ({ref.collection_id or '(empty)'}, {ref.ref})"):
-        try:
-            text = (data or b"").decode()
-        except UnicodeDecodeError:
-            raise FormatError("Invalid UTF-8") from None
         return parse_checksum(text.rstrip())

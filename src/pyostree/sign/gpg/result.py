@@ -142,12 +142,12 @@ def is_past(timestamp: int) -> bool:
     return 0 < timestamp <= time.time()
 
 
-def format_time(timestamp: int) -> str | None:
+def format_time(timestamp: int, *, is_utc: bool = False) -> str | None:
     """Return a time in the form of the locale, None for one that cannot be shown."""
     try:
-        local = time.localtime(timestamp)
+        parts = time.gmtime(timestamp) if is_utc else time.localtime(timestamp)
         # As GLib does it: numbers that are padded have a figure space before them.
-        text = nl_langinfo(D_T_FMT).replace("%e", f"{local.tm_mday:\u2007>2}")
-        return time.strftime(text, local)
+        text = nl_langinfo(D_T_FMT).replace("%e", f"{parts.tm_mday:\u2007>2}")
+        return time.strftime(text, parts)
     except (OverflowError, ValueError, OSError):
         return None
