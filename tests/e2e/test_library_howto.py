@@ -66,6 +66,16 @@ def test_examples_work_together(tmp_path: Path) -> None:
     assert shown[2].startswith("deleted 0 of ")
 
 
+def test_example_that_pulls(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    run("commit_from_memory.py", source)
+    shown = run("pull_with_progress.py", target, source.as_uri(), "image").splitlines()
+    assert shown[-2].startswith("writing 100% of ")
+    assert shown[-1] == "origin:image is new"
+    shown = run("pull_with_progress.py", target, source.as_uri(), "image").splitlines()
+    assert shown[-1] == "origin:image is as it was"
+
+
 def test_examples_are_all_run_here() -> None:
     source = Path(__file__).read_text()
     assert [path.name for path in EXAMPLES if f'"{path.name}"' not in source] == []

@@ -75,7 +75,12 @@ def test_programs_can_commit_in_every_way_that_the_command_can() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["unit/test_api.py", "unit/test_memory_tree.py", "property/test_memory_tree_properties.py"],
+    [
+        "unit/test_api.py",
+        "unit/test_api_pull.py",
+        "unit/test_memory_tree.py",
+        "property/test_memory_tree_properties.py",
+    ],
 )
 def test_programs_need_only_public_names(path: str) -> None:
     tree = ast.parse((ROOT / "tests" / path).read_text())
@@ -110,7 +115,9 @@ def test_page_lists_every_public_name_and_no_other() -> None:
     assert listed == set(pyostree.__all__)
 
 
-@pytest.mark.parametrize("name", ["Repo", "CommitView", "MemoryTree", "Cancel", "Progress"])
+@pytest.mark.parametrize(
+    "name", ["Repo", "CommitView", "MemoryTree", "Cancel", "Progress", "Remotes"]
+)
 def test_page_lists_every_call_with_its_parameters(name: str) -> None:
     section = PAGE.split(f"### `{name}`")[1].split("\n### ")[0].split("\n## ")[0]
     shown = dict(re.findall(r"^- `(\w+)(?:\((.*?)\))?`", section, re.MULTILINE))
