@@ -22,11 +22,13 @@ def top(tmp_path: Path) -> Iterator[Dir]:
         yield directory
 
 
-@pytest.fixture(params=["unnamed", "named"])
+@pytest.fixture(params=["unnamed", "named", "fat"])
 def _kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways: with unnamed files, and on a file system that has none."""
+    """All ways: with unnamed files, on a file system that has none, and without hard links."""
     if request.param == "unnamed":
         return
+    if request.param == "fat":
+        monkeypatch.setattr(os, "link", _no_links)
     really_open = os.open
 
     def refusing(path: str, flags: int, *args: int, **options: int) -> int:
@@ -35,6 +37,10 @@ def _kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         return really_open(path, flags, *args, **options)
 
     monkeypatch.setattr(os, "open", refusing)
+
+
+def _no_links(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 @pytest.mark.usefixtures("_kind")

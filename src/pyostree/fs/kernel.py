@@ -23,6 +23,7 @@ _FS_IMMUTABLE_FL = 0x10
 _FIFREEZE = 0xC0045877
 _FITHAW = 0xC0045878
 _NO_MOVE = (errno.EEXIST, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EXDEV)
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _COPY_CHUNK = 1 << 20
 # A file system without the operation answers with one of these; others are real failures.
 _NO_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EBADF)
@@ -90,15 +91,27 @@ def rename_noreplace(source: Dir, name: str, target: Dir, to_name: str) -> bool:
     if code == errno.EEXIST:
         return False
     if code in (errno.EINVAL, errno.ENOSYS):  # a file system without the flag
-        try:
-            source.link(name, target, to_name)
-        except FileExistsError:
-            return False
-        source.remove(name)
-        return True
+        return _rename_by_link(source, name, target, to_name)
     err = OSError(code, os.strerror(code))
     err.add_note(f"renameat({name}, {to_name})")
     raise err
+
+
+def _rename_by_link(source: Dir, name: str, target: Dir, to_name: str) -> bool:
+    """Do it in two steps, where a file system does not know the flag."""
+    try:
+        source.link(name, target, to_name)
+    except FileExistsError:
+        return False
+    except OSError as err:
+        if err.errno not in _NO_LINKS:
+            raise
+        if target.exists(to_name):
+            return False
+        source.rename(name, to_name, to_dir=target)
+        return True
+    source.remove(name)
+    return True
 
 
 def move_dir(source: Dir, name: str, target: Dir) -> bool:

@@ -15,8 +15,10 @@ TEMP_PREFIX = "tmp."  # of files that get a name before they are whole
 _READ_CHUNK = 1 << 20
 _UNNAMED = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
 _NAMED = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-# File systems without unnamed files answer with one of these.
+# File systems without unnamed files answer with one of these,
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.ENOENT)
+# and those without hard links with one of these.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class TempFile(Closing):
@@ -175,11 +177,28 @@ class TempFile(Closing):
             source, source_fd = f"/proc/self/fd/{self.fd}", directory.fileno()
         else:
             source, source_fd = self._name, self._directory.fileno()
-        # follow_symlinks alone would not be passed on to the kernel; with src_dir_fd it is.
-        os.link(
-            source,
-            name,
-            src_dir_fd=source_fd,
-            dst_dir_fd=directory.fileno(),
-            follow_symlinks=self._name is None,
-        )
+        try:
+            # follow_symlinks alone would not be passed on to the kernel; with src_dir_fd it is.
+            os.link(
+                source,
+                name,
+                src_dir_fd=source_fd,
+                dst_dir_fd=directory.fileno(),
+                follow_symlinks=self._name is None,
+            )
+        except OSError as err:
+            if err.errno not in _NO_LINKS:
+                raise
+            if not self._is_renamed(directory, name):
+                raise
+
+    def _is_renamed(self, directory: Dir, name: str) -> bool:
+        """Rename the file where there are no links, as on FAT; it is not temporary then."""
+        from pyostree.fs.kernel import rename_noreplace
+
+        if directory.exists(name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        if self._name is None or not rename_noreplace(self._directory, self._name, directory, name):
+            return False
+        self._name = None
+        return True
