@@ -24,6 +24,7 @@ _FINAL_CODES = frozenset(
         pycurl.E_FILE_COULDNT_READ_FILE,
         pycurl.E_FILESIZE_EXCEEDED,
         pycurl.E_TOO_MANY_REDIRECTS,
+        pycurl.E_BAD_FUNCTION_ARGUMENT,
         pycurl.E_SSL_CERTPROBLEM,
         pycurl.E_PEER_FAILED_VERIFICATION,
         pycurl.E_SSL_CACERT_BADFILE,
@@ -37,6 +38,15 @@ _TEXTS = {
     5: "Couldn't resolve proxy name",
     6: "Couldn't resolve host name",
     7: "Couldn't connect to server",
+}
+_CLIENT_HINT = "look at tls-client-cert-path and tls-client-key-path of the remote"
+_AUTHORITY_HINT = "if the server has a certificate of your own, name its authority in tls-ca-path"
+_HINTS = {
+    pycurl.E_UNSUPPORTED_PROTOCOL: "the server leads from https to http, or to no web server",
+    pycurl.E_BAD_FUNCTION_ARGUMENT: _CLIENT_HINT,
+    pycurl.E_SSL_CERTPROBLEM: _CLIENT_HINT,
+    pycurl.E_PEER_FAILED_VERIFICATION: _AUTHORITY_HINT,
+    pycurl.E_SSL_CACERT_BADFILE: "look at tls-ca-path of the remote",
 }
 _STEP_S = 0.1  # doubled with each attempt
 _MAX_STEP_S = 2.0
@@ -159,8 +169,7 @@ def error_of(transfer: Transfer, ending: Ending) -> FetchError:
     if ending.code == pycurl.E_FILE_COULDNT_READ_FILE:
         return FetchNotFoundError(text)
     err = FetchError(text)
-    if ending.code == pycurl.E_UNSUPPORTED_PROTOCOL:
-        err.hint = "the server leads to a URL that is not followed, such as from https to http"
+    err.hint = _HINTS.get(ending.code, err.hint)
     return err
 
 
