@@ -30,13 +30,12 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Print one line per ref, sorted."""
-    from pyostree.formats.summary import decode_summary
+    from pyostree.formats.summary_index import SummaryIndex
     from pyostree.remote.fetch_summary import fetch_summary
 
     found = fetch_summary(repo, args.name, cache_dir=args.cache_dir)
     if found.data is None:
         raise NotFoundError("Remote refs not available; server has no summary file")
-    refs = decode_summary(found.data).refs
-    for ref in sorted(refs, key=lambda ref: ref.name.encode()):
+    for ref in sorted(SummaryIndex(found.data).refs, key=lambda ref: ref.name.encode()):
         commit = f"\t{ref.checksum}" if args.revision else ""
         print(f"{args.name}:{ref.name}{commit}", file=out)

@@ -116,20 +116,25 @@ class _Look:
         terms = self._terms
         summaries = SummaryFetcher(self._fetcher, self._cache, terms.name, self._bases.metadata)
         files = terms.given_summary() or summaries.fetch(self._bases.summary)
-        self.files = files = summaries.checked(
-            files, lambda found: terms.check_summary(found, must_exist=request.adds_all)
-        )
-        summary = None if files.summary is None else read_remote_summary(files.summary.data)
-        if summary is not None:
-            summary.check_mode()
-        summaries.keep(files)
-        return summary
+        read: list[RemoteSummary] = []
+
+        def check(found: SummaryFiles) -> None:
+            terms.check_summary(found, must_exist=request.adds_all)
+            if found.summary is not None:
+                read.append(read_remote_summary(found.summary.data))
+
+        self.files = summaries.checked(files, check)
+        if not read:
+            return None
+        read[0].check_mode()
+        summaries.keep(self.files)
+        return read[0]
 
     def _known_deltas(self, summary: RemoteSummary | None, is_indexed: bool) -> KnownDeltas:
         known = KnownDeltas(has_summary=summary is not None, is_indexed=is_indexed)
         if summary is not None:
-            known.add(summary.content.lookup(STATIC_DELTAS))
-            known.is_indexed = summary.content.lookup_bool(INDEXED_DELTAS)
+            known.add(summary.entries.lookup(STATIC_DELTAS))
+            known.is_indexed = summary.entries.lookup_bool(INDEXED_DELTAS)
         is_required = self._terms.options.require_static_deltas
         if is_required and not (known.is_indexed or len(known)):
             raise NotFoundError(
