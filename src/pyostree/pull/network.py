@@ -76,8 +76,10 @@ class NetworkSupplier:
         self._stats = job.transaction.stats
         self._progress = job.progress
         self._signatures = job.signatures
-        # Detached metadata of commits that are not stored yet: what is written is checked first.
-        self._detached: dict[Checksum, bytes] = {}
+        # Of commits that are not stored yet: what is written is checked first, and for that both
+        # the commit and its detached metadata, if there are any, must be here.
+        self._detached: dict[Checksum, bytes | None] = {}
+        self._commits: dict[Checksum, bytes] = {}
         self._caches = tuple(caches)
         self._local = _local_objects(job) if caches else None
         self._storage = ContentStorage(receiver, self._count, job.pool)
@@ -97,11 +99,12 @@ class NetworkSupplier:
             self.deltas.begin(start)
 
     def get_commit(self, checksum: Checksum) -> None:
-        """Fetch a commit, its detached metadata first: signatures are in there."""
+        """Fetch a commit, and its detached metadata: signatures are in there."""
         name = ObjectName(checksum, ObjectType.COMMIT)
         cache = self._find_cached(name)
         if cache is None:
             self.get_detached(checksum)
+            self._request(name, self._endpoint.content)
         elif self._signatures.are_demanded:
             self._progress.metadata_wanted += 1
             self._signatures.copy_commit(cache.repo, self._repo, checksum)
@@ -245,7 +248,7 @@ class NetworkSupplier:
             case ObjectType.TOMBSTONE_COMMIT:
                 pass  # that it exists is all we want to know
             case _:
-                self._store_metadata(name, data)
+                self._receive_metadata(name, data)
 
     def _receive_delta(self, completed: Completed) -> None:
         assert self.deltas is not None
@@ -255,7 +258,7 @@ class NetworkSupplier:
         """Go on without an object that the remote lacks; return False when that is impossible."""
         if name.type is ObjectType.COMMITMETA:
             self._progress.metadata_wanted -= 1
-            self._after_detached(name.checksum)
+            self._after_detached(name.checksum, None)
             return True
         if name.type is not ObjectType.COMMIT or not self.walker.may_be_missing(name):
             return False
@@ -272,34 +275,46 @@ class NetworkSupplier:
         checksum = name.checksum
         if self._repo.store.has(ObjectName(checksum, ObjectType.COMMIT)):
             self._signatures.check_detached(self._repo, checksum, data)
-            self._repo.store.write_detached(checksum, data)
-        else:
-            self._detached[checksum] = data
-        self._after_detached(checksum)
+            if self._repo.store.read_detached(checksum) != data:
+                self._repo.store.write_detached(checksum, data)
+        self._after_detached(checksum, data)
 
-    def _after_detached(self, checksum: Checksum) -> None:
+    def _after_detached(self, checksum: Checksum, data: bytes | None) -> None:
         name = ObjectName(checksum, ObjectType.COMMIT)
         if self._repo.store.has(name):
             self.walker.arrived(name)
-        else:
-            self._request(name, self._endpoint.content)
+            return
+        self._detached[checksum] = data
+        commit = self._commits.pop(checksum, None)
+        if commit is not None:
+            self._store_commit(name, commit)
 
-    def _store_metadata(self, name: ObjectName, data: bytes) -> None:
+    def _receive_metadata(self, name: ObjectName, data: bytes) -> None:
         actual = hashlib.sha256(data).digest()
         if actual != name.checksum:
             raise ChecksumMismatchError(name.type.extension, str(name.checksum), actual.hex())
         with doing(str(name)):
             check_structure(name.type, data)
-        if name.type is ObjectType.COMMIT:
-            detached = self._detached.pop(name.checksum, None)
-            self._signatures.check(name.checksum, data, detached)
-            # Before the commit itself: a crash must not leave it looking complete.
-            self._repo.mark_partial(name.checksum)
-            if detached is not None:
-                self._repo.store.write_detached(name.checksum, detached)
+        if name.type is not ObjectType.COMMIT:
+            self._store_metadata(name, data)
+        elif name.checksum in self._detached:
+            self._store_commit(name, data)
+        else:
+            self._commits[name.checksum] = data
+
+    def _store_commit(self, name: ObjectName, data: bytes) -> None:
+        detached = self._detached.pop(name.checksum)
+        self._signatures.check(name.checksum, data, detached)
+        # Before the commit itself: a crash must not leave it looking complete.
+        self._repo.mark_partial(name.checksum)
+        if detached is not None:
+            self._repo.store.write_detached(name.checksum, detached)
+        self._store_metadata(name, data)
+
+    def _store_metadata(self, name: ObjectName, data: bytes) -> None:
         written = self._repo.store.put_metadata(name.type, data)
         self._stats.count_metadata(is_new=written.is_new)
-        self.walker.arrived(name)
+        self.walker.arrived(name, data)
 
     def _count(self, outcomes: Sequence[Stored]) -> None:
         for outcome in outcomes:

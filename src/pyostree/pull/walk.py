@@ -7,13 +7,15 @@ on with it once `Walker.arrived` says that it is there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from pyostree.errors import doing
 from pyostree.formats.commit import Commit
+from pyostree.formats.links import decode_tree_links
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.options import ALL_PARENTS
+from pyostree.pull.presence import ContentPresence
 from pyostree.pull.subpaths import is_wanted
 from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import Reachable, load_tree_links
@@ -117,7 +119,10 @@ class Walker:
         self._commit_only = commit_only
         self._rescan_all = rescan_all
         # What this pull stores itself comes after the walk has asked for it.
-        self._has_content = self._store.has if rescan_all else self._store.is_published
+        self._has_content: Callable[[Checksum], bool] = (
+            self._has_any_content if rescan_all else ContentPresence(self._store)
+        )
+        self._fresh: dict[Checksum, bytes] = {}
         self._queue: deque[Step] = deque()
         self._waiting: dict[ObjectName, list[Step]] = {}
         self._seen: set[tuple[Checksum, str] | Checksum] = set()
@@ -143,7 +148,7 @@ class Walker:
     def hold_tree(self, commit: Checksum) -> None:
         """Do not look into the tree of a commit before `release_tree`."""
         self._held.add(commit)
-        self._has_content = self._store.has  # a delta stages what no walk has asked for
+        self._has_content = self._has_any_content  # a delta stages what no walk has asked for
 
     def release_tree(self, commit: Checksum) -> None:
         """Look into the tree of a commit from now on."""
@@ -157,11 +162,21 @@ class Walker:
         self._seen.update((checksum, "") for checksum in known.dirmetas)
         self.content_seen.update(known.files)
 
-    def arrived(self, name: ObjectName) -> None:
-        """Note that an object is stored now; for a commit, its detached metadata, too."""
-        if name.type is ObjectType.COMMIT:
-            self._has_detached.add(name.checksum)
-        self._queue.extend(self._waiting.pop(name, ()))
+    def arrived(self, name: ObjectName, data: bytes | None = None) -> None:
+        """Note that an object is stored now; for a commit, its detached metadata, too.
+
+        Args:
+            data: its bytes, which need not be read again then.
+        """
+        steps = self._waiting.pop(name, ())
+        match name.type:
+            case ObjectType.COMMIT:
+                self._has_detached.add(name.checksum)
+            case ObjectType.DIRMETA:
+                return  # it leads nowhere
+            case ObjectType.DIRTREE if data is not None and steps:
+                self._fresh[name.checksum] = data
+        self._queue.extend(steps)
 
     def may_be_missing(self, name: ObjectName) -> bool:
         """Tell whether the walk can do without an object that its source does not have."""
@@ -265,13 +280,14 @@ class Walker:
         return not self._subpaths or any(path.startswith(f"{own}/") for own in self._subpaths)
 
     def _visit_dirtree(self, step: Step) -> None:
-        if not self._store.has(step.name):
+        data = self._fresh.pop(step.name.checksum, None)
+        if data is None and not self._store.has(step.name):
             self._wait_for(step)
             return
         self.scanned += 1
         path = step.path
         if not self._subpaths:
-            self._visit_links(step.name.checksum)
+            self._visit_links(step.name.checksum, data)
             return
         with doing(f"Validating dirtree {step.name.checksum} ({path})"):
             tree = self._repo.load_dirtree(step.name.checksum)
@@ -282,20 +298,26 @@ class Walker:
             if is_wanted(path + name, self._subpaths, is_dir=True):
                 self._add_directory(subtree, meta, f"{path}{name}/")
 
-    def _visit_links(self, checksum: Checksum) -> None:
+    def _visit_links(self, checksum: Checksum, data: bytes | None) -> None:
         """Visit all that a dirtree names, whatever the names are."""
-        with doing(f"Validating dirtree {checksum}"):
-            links = load_tree_links(self._repo, checksum)
+        if data is not None:
+            links = decode_tree_links(data)  # its structure was checked when it arrived
+        else:
+            with doing(f"Validating dirtree {checksum}"):
+                links = load_tree_links(self._repo, checksum)
         for file in links.files:
             self._visit_file(Checksum(file))
         for tree, meta in zip(links.dirtrees, links.dirmetas, strict=True):
             self._add_directory(Checksum(tree), Checksum(meta), "/")
 
+    def _has_any_content(self, checksum: Checksum) -> bool:
+        return self._store.has(ObjectName(checksum, ObjectType.FILE))
+
     def _visit_file(self, checksum: Checksum) -> None:
         if checksum in self.content_seen:
             return
         self.content_seen.add(checksum)
-        if not self._has_content(ObjectName(checksum, ObjectType.FILE)):
+        if not self._has_content(checksum):
             self._supplier.get_content(checksum)
 
 

@@ -13,6 +13,7 @@ from pyostree.remote.fetch import (
     FetchRequest,
     Validators,
     fetch_one,
+    fetch_together,
 )
 from pyostree.remote.metalink import fetch_metalink
 from pyostree.remote.summary_cache import CachedFile, SummaryCache
@@ -68,6 +69,8 @@ class SummaryFetcher:
         """
         old_signature = self._cache.read_signature(self._name)
         old = self._cache.read_summary(self._name)
+        if old_signature is None and from_metalink is None:
+            return self._fetch_both(old)
         signature, is_same = self._get(SIGNATURE, old_signature)
         if is_same:
             signature = old_signature
@@ -81,6 +84,15 @@ class SummaryFetcher:
         if is_same:
             return SummaryFiles(old, signature, is_cached=True)
         return SummaryFiles(summary, signature, is_new=True)
+
+    def _fetch_both(self, old: CachedFile | None) -> SummaryFiles:
+        """Ask for both at once: without a signature of earlier neither tells about the other."""
+        requests = (self._request(SIGNATURE, None), self._request(SUMMARY, old))
+        first, second = fetch_together(self._fetcher, requests)
+        signature = _content(first)
+        if second.not_modified:
+            return SummaryFiles(old, signature, is_cached=True)
+        return SummaryFiles(_content(second), signature, is_new=True)
 
     def checked(self, files: SummaryFiles, check: Callable[[SummaryFiles], None]) -> SummaryFiles:
         """Return files that pass `check`: these, or where the summary was cached, a fresh one.
@@ -112,7 +124,11 @@ class SummaryFetcher:
 
     def _get(self, path: str, cached: CachedFile | None) -> tuple[CachedFile | None, bool]:
         """Return a file, and whether the server said that ours is the same."""
-        request = FetchRequest(
+        completed = fetch_one(self._fetcher, self._request(path, cached))
+        return _content(completed), completed.not_modified
+
+    def _request(self, path: str, cached: CachedFile | None) -> FetchRequest:
+        return FetchRequest(
             path,
             self._bases,
             MAX_METADATA_BYTES,
@@ -120,8 +136,6 @@ class SummaryFetcher:
             keep_validators=True,
             optional=True,
         )
-        completed = fetch_one(self._fetcher, request)
-        return _content(completed), completed.not_modified
 
 
 def fetch_through_metalink(fetcher: Fetcher, url: str) -> SummaryFiles:
