@@ -37,8 +37,8 @@ def test_write_journal_sends_one_datagram_with_all_fields(
 
     assert journal.recv(4096).decode().splitlines() == [
         "MESSAGE=done",
-        "PRIORITY=3",
         f"MESSAGE_ID={MESSAGE_ID}",
+        "PRIORITY=3",
         "SYSLOG_IDENTIFIER=ostree",
         "OSTREE_REMOTE=origin",
     ]

@@ -19,8 +19,6 @@ from typing import NamedTuple
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 
 PRIORITY_ERROR = 3
-PRIORITY_WARNING = 4
-PRIORITY_INFO = 6
 
 _IDENTIFIER = "ostree"
 _MAX_VALUE_BYTES = 32 << 10  # a few of these fit the buffer that sockets have by default
@@ -33,13 +31,13 @@ class JournalEntry(NamedTuple):
 
     Attributes:
         message_id: 32 hex digits that name this kind of message; None for one without.
-        priority: as for syslog; `PRIORITY_INFO` and its like.
+        priority: as for syslog, such as `PRIORITY_ERROR`; None leaves it to the journal.
         fields: more, by their names in capitals.
     """
 
     message: str
     message_id: str | None = None
-    priority: int = PRIORITY_INFO
+    priority: int | None = None
     fields: Mapping[str, str] = MappingProxyType({})
 
 
@@ -56,9 +54,11 @@ def write_journal(entry: JournalEntry, *, socket_path: str = JOURNAL_SOCKET) -> 
 
 def encode_journal_entry(entry: JournalEntry) -> bytes:
     """Return the datagram for an entry; long values are cut."""
-    fields = {"MESSAGE": entry.message, "PRIORITY": str(entry.priority)}
+    fields = {"MESSAGE": entry.message}
     if entry.message_id is not None:
         fields["MESSAGE_ID"] = entry.message_id
+    if entry.priority is not None:
+        fields["PRIORITY"] = str(entry.priority)
     fields |= {"SYSLOG_IDENTIFIER": _IDENTIFIER, **entry.fields}
     return b"".join(_encode_field(name, value) for name, value in fields.items())
 

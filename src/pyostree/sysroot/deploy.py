@@ -119,9 +119,9 @@ def _finalize(sysroot: Sysroot, request: DeployRequest, deployment: Deployment) 
             _open_var(sysroot, stateroot, deployment.stateroot) as var,
         ):
             clear_updated_stamps(root, var)
-            message = stamp_var(stateroot)
-            if message is not None:
-                sysroot.on_message(message)
+            entry = stamp_var(stateroot)
+            if entry is not None:
+                sysroot.tell(entry)
         _make_backing(sysroot.dir, deployment, root.stat_self().st_mode & 0o7777)
         write_origin(sysroot, deployment, request.origin, sync=False)
         if not sysroot.settings.mutable_deployments:

@@ -54,7 +54,7 @@ def merge_etc(sysroot: Sysroot, merge_root: Dir, deployment: Dir) -> None:
         deployment.open_dir("etc"),
     ):
         changes = compare_etc(default, current)
-        sysroot.on_message(changes.describe())
+        sysroot.tell(changes.entry())
         EtcMerge(current, deployment, xattrs=sysroot.settings.copy_xattrs).apply(changes)
 
 

@@ -15,9 +15,11 @@ from typing import NamedTuple
 from pyostree.errors import ConflictError, doing
 from pyostree.fs.copy import copy_dir_metadata, copy_entry
 from pyostree.fs.dir import Dir
+from pyostree.fs.journal import JournalEntry
 from pyostree.fs.resolve import open_dir_in_root
 
 _CHUNK = 1 << 20
+_MESSAGE_ID = "d3863baec13e4449ab0384684a8af3a7"
 
 
 class EtcChanges(NamedTuple):
@@ -30,11 +32,18 @@ class EtcChanges(NamedTuple):
     removed: tuple[str, ...]
     added: tuple[str, ...]
 
-    def describe(self) -> str:
+    def entry(self) -> JournalEntry:
         """Return the message that announces a merge."""
-        return (
-            f"Copying /etc changes: {len(self.modified)} modified, "
-            f"{len(self.removed)} removed, {len(self.added)} added"
+        counts = {
+            "MODIFIED": len(self.modified),
+            "REMOVED": len(self.removed),
+            "ADDED": len(self.added),
+        }
+        listed = ", ".join(f"{count} {what.lower()}" for what, count in counts.items())
+        return JournalEntry(
+            f"Copying /etc changes: {listed}",
+            _MESSAGE_ID,
+            fields={f"ETC_N_{what}": str(count) for what, count in counts.items()},
         )
 
 

@@ -22,6 +22,7 @@ from typing import NamedTuple, Self
 from pyostree.closing import Closing
 from pyostree.errors import DeploymentError, OstreeError, doing
 from pyostree.fs.dir import Dir
+from pyostree.fs.journal import JournalEntry, write_journal
 from pyostree.fs.mount import (
     is_fat,
     is_privileged,
@@ -90,6 +91,11 @@ class Sysroot(Closing):
         self._lock: SysrootLock | None = None
         self._is_writable = False
         self._has_own_mounts = False
+
+    def tell(self, entry: JournalEntry) -> None:
+        """Tell people, and the journal, what has been done."""
+        self.on_message(entry.message)
+        write_journal(entry)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:

@@ -8,10 +8,12 @@ from pyostree.errors import doing
 from pyostree.formats.objects import Checksum
 from pyostree.fs.copy import copy_dir_metadata
 from pyostree.fs.dir import Dir
+from pyostree.fs.journal import JournalEntry
 from pyostree.repo.repo import Repo
 from pyostree.sysroot.tree import copy_subtree
 
 _STAMP = ".ostree-selabeled"
+_MESSAGE_ID = "da679b08acd34504b789d96f818ea781"
 _NEW = ".var.new"
 _LEGACY_LINKS = (("../run", "run"), ("../run/lock", "lock"))
 
@@ -57,7 +59,7 @@ def _make_legacy(var: Dir) -> None:
             var.symlink(target, name)
 
 
-def stamp_var(stateroot: Dir) -> str | None:
+def stamp_var(stateroot: Dir) -> JournalEntry | None:
     """Note that ``/var`` needs no labelling any more.
 
     Returns:
@@ -66,4 +68,4 @@ def stamp_var(stateroot: Dir) -> str | None:
     if stateroot.exists(f"var/{_STAMP}"):
         return None
     stateroot.replace_file(f"var/{_STAMP}", b"")
-    return f"Relabeling /var (no stamp file 'var/{_STAMP}' found)"
+    return JournalEntry(f"Relabeling /var (no stamp file 'var/{_STAMP}' found)", _MESSAGE_ID)

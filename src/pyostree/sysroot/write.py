@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pyostree.errors import DeploymentError, doing
 from pyostree.formats.kargs import KernelArgs
 from pyostree.fs.dir import Dir
+from pyostree.fs.journal import JournalEntry
 from pyostree.sysroot.boot_entries import (
     EntryWriter,
     commit_version,
@@ -32,14 +33,17 @@ from pyostree.sysroot.load import read_entries, read_subbootversion
 from pyostree.sysroot.sync import freeze_boot, full_sync
 from pyostree.sysroot.sysroot import Sysroot
 
+_MESSAGE_ID = "dd440e3e549083b63d0efc7dc15255f1"
+
 
 class _Switch(NamedTuple):
-    """How the new list became current."""
+    """How the new list became current; `bootloader` is the name of the one that was told of it."""
 
     bootversion: int
     subbootversion: int
     is_new_bootversion: bool
     is_atomic: bool
+    bootloader: str = "none"
 
 
 def write_deployments(
@@ -62,7 +66,7 @@ def write_deployments(
     _check_list(sysroot, new)
     switch = _move_links(sysroot, new) if same_entries else _switch_entries(sysroot, new)
     old_count = len(sysroot.deployments)
-    sysroot.on_message(_describe(switch, len(new) - old_count))
+    sysroot.tell(_entry(sysroot, switch, len(new), old_count))
     sysroot.touch()
     with doing("Reloading deployments after commit"):
         sysroot.reload()
@@ -137,8 +141,13 @@ def _switch_entries(sysroot: Sysroot, new: tuple[Deployment, ...]) -> _Switch:
         freeze_boot(sysroot)
         if bootloader is not None:
             bootloader.after_switch(context)
-    is_atomic = bootloader is not None and bootloader.is_atomic
-    return _Switch(bootversion, subbootversion, is_new_bootversion=True, is_atomic=is_atomic)
+    return _Switch(
+        bootversion,
+        subbootversion,
+        is_new_bootversion=True,
+        is_atomic=bootloader is not None and bootloader.is_atomic,
+        bootloader="none" if bootloader is None else bootloader.name,
+    )
 
 
 def _write_entries(sysroot: Sysroot, bootversion: int, new: tuple[Deployment, ...]) -> None:
@@ -157,11 +166,25 @@ def _prepare_loader_link(boot: Dir, bootversion: int) -> None:
     boot.replace_symlink(f"loader.{bootversion}", "loader.tmp")
 
 
-def _describe(switch: _Switch, change: int) -> str:
+def _entry(sysroot: Sysroot, switch: _Switch, count: int, old_count: int) -> JournalEntry:
+    """Return the message that announces the new list."""
     done = not switch.is_new_bootversion or switch.is_atomic
-    return (
+    did_swap = _yes_or_no(switch.is_new_bootversion)
+    return JournalEntry(
         f"{'Transaction complete' if done else 'Bootloader updated'}; "
-        f"bootconfig swap: {'yes' if switch.is_new_bootversion else 'no'}; "
+        f"bootconfig swap: {did_swap}; "
         f"bootversion: boot.{switch.bootversion}.{switch.subbootversion}, "
-        f"deployment count change: {change}"
+        f"deployment count change: {count - old_count}",
+        _MESSAGE_ID,
+        fields={
+            "OSTREE_BOOTLOADER": switch.bootloader,
+            "OSTREE_BOOTLOADER_CONFIG": read_entry_settings(sysroot.repo.config.keyfile).bootloader,
+            "OSTREE_BOOTLOADER_ATOMIC": _yes_or_no(switch.is_atomic),
+            "OSTREE_DID_BOOTSWAP": did_swap,
+            "OSTREE_N_DEPLOYMENTS": str(count),
+        },
     )
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
