@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyostree.errors import NotFoundError
 from pyostree.formats.summary import INDEXED_DELTAS, STATIC_DELTAS
+from pyostree.pull.journal import note_pull
 from pyostree.pull.known_deltas import KnownDeltas
 from pyostree.pull.options import PullOptions, Wanted
 from pyostree.pull.progress import PullResult
@@ -53,6 +54,7 @@ def pull_from_server(site: PullSite, terms: PullTerms, wanted: Sequence[Wanted])
         with terms.open_signatures(plan) as signatures:
             transfer = _Transfer(terms, fetcher, bases, plan, caches)
             result = run_plan(site, plan, options, transfer.connect, signatures)
+    note_pull(terms, plan, bases.metadata[0].scheme, result)
     if request.is_full_mirror:
         mirror_summary(site.repo, look.files)
     return result
