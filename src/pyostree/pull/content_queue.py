@@ -9,6 +9,7 @@ request takes more memory than the checksum that waits here.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.pull.body_limit import max_archived_bytes
@@ -42,6 +43,9 @@ class ContentQueue:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def __iter__(self) -> Iterator[Checksum]:
+        return iter(self._waiting)
 
     def add(self, checksum: Checksum) -> None:
         """Ask for a file when its time comes."""

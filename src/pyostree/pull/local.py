@@ -197,6 +197,10 @@ class LocalSupplier:
         """Copy a file."""
         self._add(ObjectName(checksum, ObjectType.FILE))
 
+    def wanted_content(self) -> tuple[Checksum, ...]:
+        """Return nothing: what is copied has no size of a transfer."""
+        return ()
+
     def step(self) -> bool:
         """Let the walk go on; at its end wait for what is under way."""
         if self.walker.has_work:

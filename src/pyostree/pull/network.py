@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.errors import ChecksumMismatchError, doing
@@ -137,6 +137,10 @@ class NetworkSupplier:
             return
         self._progress.content_wanted += 1
         self._content.add(checksum)
+
+    def wanted_content(self) -> Iterable[Checksum]:
+        """Return the files that wait for the end of the scan."""
+        return self._content
 
     def _request(
         self, name: ObjectName, bases: tuple[BaseUrl, ...], *, optional: bool = False

@@ -19,6 +19,7 @@ from pyostree.pull.progress import PulledRef, PullPhase, PullProgress, PullResul
 from pyostree.pull.resolve import ResolvedRef
 from pyostree.pull.signatures import CommitSignatures
 from pyostree.pull.site import PullSite, Report
+from pyostree.pull.totals import PullTotals
 from pyostree.pull.walk import Start, Supplier, Walker
 from pyostree.repo.parallel import LazyPool
 from pyostree.repo.repo import Repo
@@ -70,7 +71,7 @@ def run_plan(
     repo = site.repo
     progress = PullProgress(started_s=plan.started_s, is_local=plan.is_local)
     progress.verifications = signatures.results
-    reporter = _Reporter(site.report, options)
+    reporter = _Reporter(progress, site.report, options)
     if options.disable_fsync:
         repo.disable_fsync()
     if options.per_object_fsync:
@@ -92,7 +93,8 @@ def run_plan(
         for ref in plan.refs:
             current = repo.resolve_ref(Refspec(plan.remote, ref.ref))
             supplier.begin(Start(ref.checksum, ref.ref, current, options.depth))
-        _drive(walker, supplier, progress, reporter, site.watch)
+        totals = PullTotals(repo, walker, supplier, progress)
+        _drive(walker, supplier, totals, reporter, site.watch)
         refs: list[PulledRef] = []
         if not options.dry_run:
             refs = _set_refs(repo, transaction, plan, mirror=options.mirror)
@@ -101,7 +103,7 @@ def run_plan(
             if partial_commits:
                 transaction.after_commit(partial(_clear_partial, repo, partial_commits))
     progress.phase = PullPhase.DONE
-    reporter(progress, now=True)
+    reporter.report()
     result = _result(progress, transaction, dry_run=options.dry_run)
     if site.transaction is not None:
         result = result._replace(content_bytes_written=None)
@@ -142,29 +144,38 @@ def _checks(
 class _Reporter:
     """Passes progress on now and then, and whenever a phase begins."""
 
-    def __init__(self, report: Report | None, options: PullOptions) -> None:
+    def __init__(self, progress: PullProgress, report: Report | None, options: PullOptions) -> None:
+        self._progress = progress
         self._report = report
         self._interval_s = options.update_interval_ms / 1000 or _DEFAULT_INTERVAL_S
         self._next_s = 0.0
         self._phases: set[PullPhase] = set()
 
-    def __call__(self, progress: PullProgress, *, now: bool = False) -> None:
-        if self._report is None:
-            return
-        time_s = time.monotonic()
+    def look(self, totals: PullTotals) -> None:
+        """Take stock, and report if it is time."""
+        totals.update(with_bytes=self._report is not None)
         # Totals are shown before content comes, and a pull may go back and forth between phases.
-        is_new_phase = progress.phase not in self._phases
-        if now or is_new_phase or time_s >= self._next_s:
-            self._phases.add(progress.phase)
-            self._next_s = time_s + self._interval_s
-            self._report(progress)
+        if self._progress.phase not in self._phases or time.monotonic() >= self._next_s:
+            self.report()
+
+    def report(self) -> None:
+        """Report now."""
+        if self._report is not None:
+            self._phases.add(self._progress.phase)
+            self._next_s = time.monotonic() + self._interval_s
+            self._report(self._progress)
+
+    def report_failure(self) -> None:
+        """Report that an error ends the pull."""
+        self._progress.has_failed = True
+        self.report()
 
 
 def _drive(
     walker: Walker,
     supplier: Supplier,
-    progress: PullProgress,
-    report: _Reporter,
+    totals: PullTotals,
+    reporter: _Reporter,
     watch: Watch,
 ) -> None:
     has_more = True
@@ -175,28 +186,16 @@ def _drive(
                 if not walker.has_work:
                     break
                 walker.advance()
-            _show(walker, progress, report)  # totals, before content is asked for
+            reporter.look(totals)  # before content is asked for
             has_more = supplier.step() or walker.has_work
-        _show(walker, progress, report)
+        reporter.look(totals)
         watch.check()  # after this the refs are set
     except (OstreeError, OSError):
-        progress.has_failed = True
-        report(progress, now=True)
+        reporter.report_failure()
         supplier.salvage()
         raise
     finally:
         supplier.close()
-
-
-def _show(walker: Walker, progress: PullProgress, report: _Reporter) -> None:
-    progress.scanned = walker.scanned
-    progress.is_scanning = walker.is_finding or progress.metadata_done < progress.metadata_wanted
-    if progress.is_scanning:
-        progress.phase = PullPhase.SCAN
-    else:
-        progress.objects_total = progress.wanted
-        progress.phase = PullPhase.FETCH if progress.is_fetching else PullPhase.WRITE
-    report(progress)
 
 
 def _set_refs(repo: Repo, transaction: Transaction, plan: Plan, *, mirror: bool) -> list[PulledRef]:

@@ -7,7 +7,7 @@ on with it once `Walker.arrived` says that it is there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from pyostree.errors import doing
@@ -74,6 +74,9 @@ class Supplier(Protocol):
 
     def get_content(self, checksum: Checksum) -> None:
         """Get a file; nobody waits for it."""
+
+    def wanted_content(self) -> Iterable[Checksum]:
+        """Return the files that have still to be asked for."""
 
     def step(self) -> bool:
         """Get on with what was asked for; return False when all of it is there."""
