@@ -1,25 +1,25 @@
 """`CurlFetcher`: the fetcher over libcurl's multi interface, one thread, one loop.
 
 Easy handles are kept and reused, so that a request costs a change of URL and the connection stays
-open. What is not on the wire waits in a heap: by priority, or after a failure until its time comes.
+open.
 """
 
 from __future__ import annotations
 
-import heapq
 import time
 from typing import Any
 
 import pycurl
 
 from pyostree.closing import Closing
-from pyostree.errors import FormatError
+from pyostree.errors import FetchError, FetchNotFoundError, FormatError
 from pyostree.fs.dir import Dir
 from pyostree.fs.partial_file import open_partial
 from pyostree.remote.curl_options import HandleOptions
 from pyostree.remote.fetch import MEMORY_BYTES, Completed, FetchRequest, FetchSettings, Validators
 from pyostree.remote.pace import MAX_CONNECTIONS, MAX_STREAMS, Pace
 from pyostree.remote.retry import Ending, can_continue, delay_s, ending_of, error_of, is_retried
+from pyostree.remote.schedule import Schedule
 from pyostree.remote.throttle import Throttle
 from pyostree.remote.transfer import Tally, Transfer
 
@@ -62,13 +62,9 @@ class CurlFetcher(Closing):
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, self._pace.max_connections)
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
-        self._queue: list[tuple[int, int, FetchRequest]] = []
-        self._submitted = 0
+        self._schedule = Schedule()
         self._idle: list[Transfer] = []
         self._active: dict[Any, Transfer] = {}
-        # Those that failed and try again at a time, by the monotonic clock.
-        self._waiting: list[tuple[float, int, Transfer]] = []
-        self._pause_until_s = 0.0  # a server has asked us not to come sooner
         self._tally = Tally()
         self._partials: frozenset[str] | None = None
 
@@ -78,8 +74,7 @@ class CurlFetcher(Closing):
         """Queue a request; it starts in the next `poll` with room for it."""
         if not request.bases:
             raise ValueError("a request needs a base URL")
-        self._submitted += 1
-        heapq.heappush(self._queue, (request.priority, self._submitted, request))
+        self._schedule.add(request)
 
     def poll(self, timeout_s: float) -> list[Completed]:
         """Run the transfers until one has ended or the time is over; give all that ended."""
@@ -102,7 +97,7 @@ class CurlFetcher(Closing):
     @property
     def pending(self) -> int:
         """How many requests were submitted and not yet given back."""
-        return len(self._queue) + len(self._active) + len(self._waiting)
+        return len(self._schedule) + len(self._active)
 
     @property
     def bytes_transferred(self) -> int:
@@ -111,12 +106,12 @@ class CurlFetcher(Closing):
 
     def cancel_all(self) -> None:
         """Forget all requests; large bodies with a name can be continued by who comes next."""
-        self._queue.clear()
-        for transfer in list(self._active.values()):
+        transfers = list(self._active.values())
+        for transfer in transfers:
             self._detach(transfer)
-            self._put_away(transfer)
-        while self._waiting:
-            self._put_away(self._waiting.pop()[2])
+        for transfer in transfers + self._schedule.clear():
+            transfer.drop_body(for_good=False)
+            self._idle.append(transfer)
 
     def close(self) -> None:
         """Cancel everything and close all connections."""
@@ -129,18 +124,14 @@ class CurlFetcher(Closing):
     # -- the loop ------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        if self._waiting or self._pause_until_s:
-            now_s = time.monotonic()
-            if now_s < self._pause_until_s:
+        while len(self._active) < self._pace.limit:
+            waiting = self._schedule.take()
+            if waiting is None:
                 return
-            self._pause_until_s = 0.0
-            while self._waiting and self._has_room() and self._waiting[0][0] <= now_s:
-                self._start(heapq.heappop(self._waiting)[2])
-        while self._queue and self._has_room():
-            self._begin(heapq.heappop(self._queue)[2])
-
-    def _has_room(self) -> bool:
-        return len(self._active) < self._pace.limit
+            if isinstance(waiting, Transfer):
+                self._start(waiting)
+            else:
+                self._begin(waiting)
 
     def _advance(self) -> list[Completed]:
         """Read and write what the network lets through; return the requests that ended."""
@@ -169,9 +160,8 @@ class CurlFetcher(Closing):
         if self._throttle is not None and (held_s := self._throttle.wait_s()):
             time.sleep(min(held_s, wait_s))
             return
-        next_s = self._pause_until_s or (self._waiting[0][0] if self._waiting else 0.0)
-        if next_s > now_s:
-            wait_s = min(wait_s, next_s - now_s)
+        if (later_s := self._schedule.wait_s(now_s)) is not None:
+            wait_s = min(wait_s, later_s)
         if not self._active:
             time.sleep(wait_s)
             return
@@ -179,7 +169,7 @@ class CurlFetcher(Closing):
         waited_s = time.monotonic() - now_s
         if ready <= 0 and waited_s < min(wait_s, _SHORT_WAIT_S):
             time.sleep(min(wait_s, _SHORT_WAIT_S))
-        elif self._queue:
+        elif self._schedule.queue:
             self._pace.note_wait(waited_s)
 
     def _note_progress(self, count: int) -> None:
@@ -222,10 +212,6 @@ class CurlFetcher(Closing):
         del self._active[transfer.handle]
         self._multi.remove_handle(transfer.handle)
 
-    def _put_away(self, transfer: Transfer) -> None:
-        transfer.drop_body(for_good=False)
-        self._idle.append(transfer)
-
     def _conclude(self, transfer: Transfer, code: int, text: str, done: list[Completed]) -> None:
         """Give the result of an attempt, or begin another one."""
         self._detach(transfer)
@@ -253,8 +239,16 @@ class CurlFetcher(Closing):
         if self._goes_on(transfer, ending):
             return None
         err = error_of(transfer, ending)
+        self._tell(request, url, err)
         transfer.drop_body(for_good=not self._continues_later(transfer, ending))
         return Completed(request, url, error=err, validators=seen)
+
+    def _tell(self, request: FetchRequest, url: str, err: FetchError) -> None:
+        is_normal = request.optional and isinstance(err, FetchNotFoundError)
+        if self._settings.remote is not None and not is_normal:
+            from pyostree.remote.journal import note_failed_fetch
+
+            note_failed_fetch(self._settings.remote, url, err)
 
     def _goes_on(self, transfer: Transfer, ending: Ending) -> bool:
         """Begin another attempt where one makes sense."""
@@ -286,14 +280,10 @@ class CurlFetcher(Closing):
         if ending.is_busy:
             self._pace.note_trouble()
         wait_s = delay_s(transfer.attempts_made, ending)
-        if not wait_s:
+        if wait_s:
+            self._schedule.add_later(transfer, wait_s, pauses=bool(ending.asked_s))
+        else:
             self._start(transfer)
-            return
-        now_s = time.monotonic()
-        if ending.asked_s:
-            self._pause_until_s = now_s + wait_s
-        self._submitted += 1
-        heapq.heappush(self._waiting, (now_s + wait_s, self._submitted, transfer))
 
     def _continues_later(self, transfer: Transfer, ending: Ending) -> bool:
         return not self._settings.compressed and can_continue(transfer, ending)

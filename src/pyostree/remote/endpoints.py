@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from pyostree.errors import ConfigError, VerificationError
@@ -17,6 +18,7 @@ from pyostree.remote.remotes import FILE_URL, Remotes
 from pyostree.remote.urls import BaseUrl
 from pyostree.repo.repo import Repo
 
+_DEBUG_VARIABLE = "OSTREE_DEBUG_HTTP"
 _OFF = ("false", "0")
 _MAX_REQUESTS_KEY = "max-outstanding-fetcher-requests"
 _RATE_KEY = "limit-rate"
@@ -99,7 +101,8 @@ def fetch_settings(
         tls_client_cert_path=cert,
         tls_client_key_path=key,
         cookies_path=repo.dir.proc_path(cookies) if has_cookies else None,
-        verbose=options.verbose,
+        verbose=options.verbose or _DEBUG_VARIABLE in os.environ,
+        remote=None if name.startswith(FILE_URL) else name,
     )
 
 

@@ -38,6 +38,7 @@ class FetchSettings(NamedTuple):
         tls_ca_path: PEM file in place of the system's certificate authorities.
         cookies_path: file in Netscape format.
         verbose: whether the library tells on stderr what it does.
+        remote: its name, for the journal; None keeps failures out of that.
     """
 
     user_agent: str = USER_AGENT
@@ -60,6 +61,7 @@ class FetchSettings(NamedTuple):
     tls_client_key_path: str | None = None
     cookies_path: str | None = None
     verbose: bool = False
+    remote: str | None = None
 
 
 class Validators(NamedTuple):
