@@ -104,7 +104,7 @@ def test_local_pulls_show_no_signatures_as_in_the_reference(place: Place) -> Non
 
 
 def test_bar_has_totals_from_its_first_moment_and_fits(place: Place) -> None:
-    done = pull(place.client("slow"), f"--limit-rate={BYTES // 2}", columns=100)
+    done = pull(place.client("slow"), f"--limit-rate={BYTES // 3}", columns=100)
     assert done.code == 0
     bars = re.findall(r"Receiving objects: +(\d+)% \[([=> ]*)\] +(\d+)/(\d+) (.*?)\r", drawn(done))
     assert bars, done.raw
