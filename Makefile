@@ -7,7 +7,7 @@ JOBS ?= 2
 
 # What the tests need beside Python: the reference implementation, its test suite, and tools of both.
 TEST_PACKAGES := ostree ostree-tests attr avahi-daemon cpio fuse3 gnupg iproute2 parallel strace zstd nginx-light
-BENCH_PACKAGES := ostree mmdebstrap nginx-light time
+BENCH_PACKAGES := iproute2 mmdebstrap nginx-light openssl ostree time
 DEMO_PACKAGES := cpio dpkg e2fsprogs iproute2 mount util-linux
 
 .PHONY: compiled help venv dev demo test lint unit conformance conformance-gate bench clean

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,11 @@ def main() -> int:
         print("\n".join(task.name for task in ALL))
         return 0
     if os.getuid() != 0:
-        print("bench needs root: a bare repository keeps the owners of files", file=sys.stderr)
+        print(
+            "bench needs root: a bare repository keeps the owners of files, and a network of "
+            "one's own needs namespaces",
+            file=sys.stderr,
+        )
         return 1
     ours, reference = Tool("ours", args.ours.absolute()), _reference(args)
     size = "tree" if args.tree else args.size
@@ -50,7 +55,8 @@ def main() -> int:
     rows = []
     width = max(len(task.name) for task in tasks) + 1
     _print_head(width)
-    with serving(parent, Path(tempfile.mkdtemp(prefix="bench-server"))) as shop.url:
+    state = Path(tempfile.mkdtemp(prefix="bench-server"))
+    with serving(parent, state) as shop.url, closing(shop):
         for task in tasks:
             rows.append(_run_task(task, shop, (ours, reference), runs=args.runs))
             _print_row(rows[-1], width)

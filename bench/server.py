@@ -48,7 +48,7 @@ def serving(root: Path, state: Path) -> Iterator[str]:
             time.sleep(0.05)
         port = int(port_file.read_text())
     try:
-        _wait_for(port)
+        wait_for("127.0.0.1", port)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -62,12 +62,13 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(port: int) -> None:
+def wait_for(address: str, port: int) -> None:
+    """Wait until somebody listens there."""
     for _ in range(100):
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((address, port), timeout=1).close()
         except ConnectionRefusedError:
             time.sleep(0.05)
         else:
             return
-    raise TimeoutError(f"no web server on port {port}")
+    raise TimeoutError(f"no web server at {address}, port {port}")

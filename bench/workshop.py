@@ -3,15 +3,18 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from bench.network import Network
 from bench.rootfs import unpack_rootfs
 
 RefName = Literal["one", "two"]
 REFERENCE = Path("/usr/bin/ostree")
 _MIN_FREE_BYTES = 8 << 30
+_DELAY_MS = 20  # to the far server, each way
 
 
 class Tool(NamedTuple):
@@ -33,6 +36,7 @@ class Workshop:
         self._small = small
         self._source = source
         self.url = ""  # of a web server for `root`
+        self._network: Network | None = None
         self.env = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
         self.env |= {"LC_ALL": "C.UTF-8", "OSTREE_SKIP_CACHE": "1"}
 
@@ -87,6 +91,20 @@ class Workshop:
                 remove_tree(path / name)
                 subprocess.run(["cp", "-a", repo / name, path / name], check=True)
         return path
+
+    def network(self) -> Network:
+        """Return the network with a server for `root`, built when first asked for."""
+        if self._network is None:
+            self._network = Network(
+                self.root, Path(tempfile.mkdtemp(prefix="bench-network")), delay_ms=_DELAY_MS
+            )
+        return self._network
+
+    def close(self) -> None:
+        """Take down what tasks have put up."""
+        if self._network is not None:
+            self._network.close()
+            self._network = None
 
     def run(self, *argv: str | Path) -> str:
         """Run a command that is not timed."""
