@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +28,12 @@ class Web:
         self.root = root
         self.url = ""
         self.log: list[str] = []
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # the client had enough
+            super().handle_error(request, client_address)
 
 
 @contextmanager
@@ -68,13 +75,12 @@ def serving(root: Path) -> Iterator[Web]:
             if status != 304:
                 self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            with suppress(ConnectionError):  # the client had enough
-                self.wfile.write(data)
+            self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
             """Say nothing: the notes suffice."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     web.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
