@@ -60,11 +60,11 @@ def running() -> PullProgress:
     [
         (
             120,
-            "Receiving objects:  45% [=================>                     ] "
-            " 9432/20900 120.5/267.1 MB  12.3 MB/s 12 s left",
+            "Receiving objects:  45% [=================>                    ] "
+            " 9432/20900 120.5/267.1 MB   12.3 MB/s 12 s left",
         ),
-        (79, " 45% [=======>         ]  9432/20900 120.5/267.1 MB  12.3 MB/s 12 s left"),
-        (60, " 45% [====>     ] 120.5/267.1 MB  12.3 MB/s 12 s left"),
+        (79, " 45% [=======>        ]  9432/20900 120.5/267.1 MB   12.3 MB/s 12 s left"),
+        (60, " 45% [===========>             ]  12.3 MB/s 12 s left"),
         (45, " 45% [====>     ]  12.3 MB/s 12 s left"),
         (30, " 45% [=====>       ] 12 s left"),
         (17, " 45% [====>     ]"),
@@ -84,8 +84,8 @@ def test_bar_is_as_rich_as_the_terminal_is_wide(columns: int, line: str) -> None
     [
         ({"is_estimate": True}, "45% [", ),
         ({"is_estimate": True}, " 120.5/~267.1 MB "),
-        ({"bytes_total": None}, "]  9432/20900 120.5 MB  12.3 MB/s"),
-        ({"bytes_done": 0, "bytes_total": None, "rate": None}, "]  9432/20900 12 s left"),
+        ({"bytes_total": None}, "]  9432/20900 120.5 MB         12.3 MB/s 12 s left"),
+        ({"bytes_done": 0, "bytes_total": None, "rate": None}, f"]  9432/20900{' ' * 28}12 s left"),
         ({"bytes_done": 950_000}, " 950.0 kB/267.1 MB "),
         ({"bytes_done": 12, "bytes_total": 99}, "    12/99 bytes "),
         ({"eta_s": None}, "12.3 MB/s"),
@@ -97,6 +97,18 @@ def test_bar_is_as_rich_as_the_terminal_is_wide(columns: int, line: str) -> None
 )  # fmt: skip
 def test_bar_fields(changes: dict[str, int | None], part: str) -> None:
     assert part in format_bar(running(), FETCHING._replace(**changes), 120)  # type: ignore[arg-type]
+
+
+def test_bar_of_a_local_pull_has_no_bytes() -> None:
+    progress = running()
+    progress.is_local = True
+    assert "]  9432/20900 12 s left" in format_bar(progress, FETCHING, 120)
+
+
+def test_bar_keeps_its_place_whatever_is_known() -> None:
+    early = FETCHING._replace(bytes_total=None, rate=None, eta_s=None, objects=12, bytes_done=7)
+    lines = [format_bar(running(), one, 100) for one in (early, FETCHING)]
+    assert len({line.index("]") for line in lines}) == 1
 
 
 def test_bar_of_a_full_percent_is_full() -> None:

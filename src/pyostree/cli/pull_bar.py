@@ -12,6 +12,8 @@ _WITH_BAR = (PullPhase.SCAN, PullPhase.FETCH)
 _MIN_BAR_COLUMNS = 10
 _MAX_BAR_COLUMNS = 40
 _BAR_FRAME_COLUMNS = 3  # the brackets, and the blank before them
+_AMOUNT_COLUMNS = len("120.5/~267.1 MB")
+_RATE_COLUMNS = len("120.5 MB/s")
 _LEFT_COLUMNS = len("59 min 55 s left")
 _ALL = 100
 _MINUTE_S = 60
@@ -28,8 +30,8 @@ def format_bar(progress: PullProgress, snapshot: PullSnapshot, columns: int) -> 
         return cut_to(_plain(format_progress(progress, _now_s(progress, snapshot))), columns)
     is_delta = progress.deltas.parts_done < progress.deltas.parts
     label = "Receiving delta parts:" if is_delta else "Receiving objects:"
-    fields = [_count(snapshot), _amount(snapshot), _rate(snapshot), _left(snapshot.eta_s)]
-    return _fit(label, percent, [field for field in fields if field], columns)
+    flow = [] if progress.is_local else [_amount(snapshot), _rate(snapshot.rate)]
+    return _fit(label, percent, [_count(snapshot), *flow, _left(snapshot.eta_s)], columns)
 
 
 def _fit(label: str, percent: int, fields: list[str], columns: int) -> str:
@@ -52,7 +54,7 @@ def _bar(percent: int, columns: int) -> str:
     return f"{head:<{columns}}"
 
 
-# Fields keep their width while their numbers grow, or else the bar would dance.
+# Fields keep their width while numbers grow or are not known yet, or else the bar would dance.
 
 
 def _count(snapshot: PullSnapshot) -> str:
@@ -64,19 +66,19 @@ def _amount(snapshot: PullSnapshot) -> str:
     """Return ``1.2/34.5 MB``, with ``~`` before a total that is estimated."""
     done = _plain(format_size(snapshot.bytes_done))
     if snapshot.bytes_total is None:
-        return done if snapshot.bytes_done else ""
+        return (done if snapshot.bytes_done else "").ljust(_AMOUNT_COLUMNS)
     total = _plain(format_size(snapshot.bytes_total))
     number, _, unit = done.partition(" ")
     done = number if total.endswith(f" {unit}") else done
-    return f"{done:>5}/{'~' if snapshot.is_estimate else ''}{total}"
+    return f"{done:>5}/{'~' if snapshot.is_estimate else ''}{total}".ljust(_AMOUNT_COLUMNS)
 
 
-def _rate(snapshot: PullSnapshot) -> str:
-    return f"{_plain(format_size(snapshot.rate)):>8}/s" if snapshot.rate else ""
+def _rate(rate: int | None) -> str:
+    return (f"{_plain(format_size(rate))}/s" if rate else "").rjust(_RATE_COLUMNS)
 
 
 def _left(seconds: int | None) -> str:
-    return "" if seconds is None else f"{_duration(seconds)} left".ljust(_LEFT_COLUMNS)
+    return ("" if seconds is None else f"{_duration(seconds)} left").ljust(_LEFT_COLUMNS)
 
 
 def _duration(seconds: int) -> str:
