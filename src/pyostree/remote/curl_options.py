@@ -9,7 +9,7 @@ import pycurl
 from pyostree.fs.dir import Dir
 from pyostree.remote.fetch import FetchSettings
 from pyostree.remote.http_dates import format_http_date
-from pyostree.remote.transfer import Transfer
+from pyostree.remote.transfer import Transfer, encoded
 
 _MAX_REDIRECTS = 30
 _BUFFER_BYTES = 128 << 10
@@ -33,7 +33,7 @@ class HandleOptions:
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
-        self._headers = [f"{name}: {value}" for name, value in settings.headers]
+        self._headers = [encoded(f"{name}: {value}") for name, value in settings.headers]
         self._common = _transfer_options(settings) + _tls_options(settings)
         if not settings.tls_permissive:
             bundle = settings.tls_ca_path or _find_ca_bundle()
@@ -43,7 +43,7 @@ class HandleOptions:
     def set_common(self, transfer: Transfer) -> None:
         """Prepare a new handle."""
         for option, value in self._common:
-            transfer.handle.setopt(option, value)
+            transfer.handle.setopt(option, encoded(value) if isinstance(value, str) else value)
         _set_headers(transfer.handle, self._headers)
 
     def set_attempt(self, transfer: Transfer) -> None:
@@ -74,11 +74,12 @@ class HandleOptions:
         validators = transfer.request.validators
         # A line break in it would begin another header.
         if validators is not None and validators.etag and validators.etag.isprintable():
-            headers.append(f"If-None-Match: {validators.etag}")
+            headers.append(f"If-None-Match: {validators.etag}".encode("latin-1", "replace"))
         if validators is not None and validators.last_modified > 0:
-            headers.append(f"If-Modified-Since: {format_http_date(validators.last_modified)}")
+            date = format_http_date(validators.last_modified)
+            headers.append(encoded(f"If-Modified-Since: {date}"))
         if transfer.continues and transfer.kept_etag is not None:
-            headers.append(f"If-Range: {transfer.kept_etag}")
+            headers.append(f"If-Range: {transfer.kept_etag}".encode("latin-1", "replace"))
         _set_headers(transfer.handle, headers)
         transfer.handle.setopt(pycurl.HEADERFUNCTION, transfer.note_header)
         if transfer.continues:
@@ -87,7 +88,7 @@ class HandleOptions:
             transfer.handle.unsetopt(pycurl.RANGE)
 
 
-def _set_headers(handle: pycurl.Curl, headers: Sequence[str]) -> None:
+def _set_headers(handle: pycurl.Curl, headers: Sequence[bytes]) -> None:
     # An empty list would be ignored, and those of an earlier request sent again.
     handle.unsetopt(pycurl.HTTPHEADER)
     handle.setopt(pycurl.HTTPHEADER, list(headers))

@@ -29,6 +29,11 @@ _NO_LIMIT = sys.maxsize
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 
 
+def encoded(text: str) -> bytes:
+    """Return what libcurl takes for `text`: pycurl itself would refuse all but ASCII."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 class Tally:
     """What all transfers of a fetcher have together: bytes that arrived, bytes held in memory."""
 
@@ -112,7 +117,7 @@ class Transfer:
         self.etag: str | None = None
         self.last_modified = 0
         self.url = self.request.bases[self.mirror].join(self.request.path)
-        self.handle.setopt(pycurl.URL, self.url.secret)
+        self.handle.setopt(pycurl.URL, encoded(self.url.secret))
 
     @property
     def continues(self) -> bool:
