@@ -7,9 +7,8 @@ the one that the delta started from is walked, too: whatever the delta left out 
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pyostree.delta.plan import DeltaPlan, plan_delta, store_commit
 from pyostree.errors import (
     FormatError,
     FreeSpaceError,
@@ -17,10 +16,8 @@ from pyostree.errors import (
     UnsupportedError,
     VerificationError,
 )
-from pyostree.formats.delta_superblock import decode_superblock, split_signed
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.formats.sizes import format_size
-from pyostree.pull.delta_parts import DeltaParts
 from pyostree.pull.job import PullJob
 from pyostree.pull.known_deltas import KnownDeltas, is_complete
 from pyostree.pull.walk import Start, Walker
@@ -29,6 +26,10 @@ from pyostree.remote.urls import BaseUrl
 from pyostree.repo.delta_dirs import MAX_SUPERBLOCK_BYTES, DeltaName, superblock_path
 from pyostree.repo.delta_index import index_path
 from pyostree.repo.traverse import Reachable
+
+if TYPE_CHECKING:  # slow to import, and often there is no delta after all
+    from pyostree.delta.plan import DeltaPlan
+    from pyostree.pull.delta_parts import DeltaParts
 
 _PRIORITY = -100
 
@@ -85,14 +86,15 @@ class DeltaPull:
         self._bases = bases
         self._known = known
         self._rules = rules
-        self._parts = DeltaParts(job, fetcher, bases, self._finish)
+        self._job = job
+        self._parts: DeltaParts | None = None
         self._begun: set[Checksum] = set()
         self._fallbacks: dict[Checksum, int] = {}
 
     @property
     def is_busy(self) -> bool:
         """Whether parts wait or run."""
-        return self._parts.is_busy
+        return self._parts is not None and self._parts.is_busy
 
     def begin(self, start: Start) -> None:
         """Get a commit, by a delta if there is one."""
@@ -101,6 +103,7 @@ class DeltaPull:
         self._begun.add(start.target)
         if self._known.is_indexed:
             self._request(index_path(start.target), _Index(start))
+            self._is_unchanged(start)  # its walk needs not wait for the index
         elif self._known.has_summary:
             self._choose(start)
         else:
@@ -114,7 +117,7 @@ class DeltaPull:
             case _Superblock(start, name):
                 self._receive_superblock(start, name, self._content(completed))
             case _:
-                return self._parts.receive(completed)
+                return self._parts is not None and self._parts.receive(completed)
         return True
 
     def content_arrived(self, checksum: Checksum) -> None:
@@ -125,11 +128,13 @@ class DeltaPull:
 
     def step(self, *, wait: bool) -> None:
         """Take what has ended and start what can be; `wait` for the end of one part."""
-        self._parts.step(wait=wait)
+        if self._parts is not None:
+            self._parts.step(wait=wait)
 
     def salvage(self) -> None:
         """After an error: let what runs end."""
-        self._parts.salvage()
+        if self._parts is not None:
+            self._parts.salvage()
 
     def _content(self, completed: Completed) -> bytes | None:
         if completed.error is not None and not completed.missing:
@@ -200,6 +205,9 @@ class DeltaPull:
             source = name.source or "(null)"
             self._walk(start, f"Static deltas required, but none found for {source}")
             return
+        from pyostree.delta.plan import plan_delta
+        from pyostree.formats.delta_superblock import decode_superblock, split_signed
+
         self._check_digest(name, data)
         if split_signed(data) is not None:
             raise UnsupportedError(f"Static delta {name} is signed, which is not supported yet")
@@ -239,6 +247,9 @@ class DeltaPull:
             )
 
     def _run(self, start: Start, plan: DeltaPlan) -> None:
+        from pyostree.delta.plan import store_commit
+        from pyostree.pull.delta_parts import DeltaParts
+
         target = plan.name.target
         if not self._repo.store.has(ObjectName(target, ObjectType.COMMIT)):
             self._signatures.check(target, plan.superblock.commit, plan.detached)
@@ -250,6 +261,8 @@ class DeltaPull:
         for fallback in plan.fallbacks:
             self._fallbacks[fallback.checksum] = fallback.size
             self.walker.add_content(fallback.checksum)
+        if self._parts is None:
+            self._parts = DeltaParts(self._job, self._fetcher, self._bases, self._finish)
         self._parts.add(plan)
 
     def _finish(self, plan: DeltaPlan) -> None:
