@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 
 from pyostree.api.commits import MetadataValue, as_metadata
-from pyostree.remote.remotes import Remotes
 from pyostree.repo.commit_metadata import Signer
 from pyostree.repo.repo import Repo
 from pyostree.repo.summary import update_summary
@@ -22,7 +21,6 @@ def publish_summary(
     update_summary(
         repo,
         metadata=as_metadata(metadata),
-        remote_ids=Remotes.load(repo).collections(),
         signers=make_signers(gpg_keys, gpg_home),
     )
 

@@ -83,7 +83,6 @@ def _print_signatures(args: Args, data: bytes, signature: bytes | None, out: Tex
 
 def _update(args: Args, repo: Repo) -> None:
     from pyostree.formats.epoch import parse_source_date_epoch
-    from pyostree.remote.remotes import Remotes
     from pyostree.repo.summary import parse_summary_metadata, update_summary
 
     if args.sign:
@@ -98,6 +97,5 @@ def _update(args: Args, repo: Repo) -> None:
         repo,
         metadata=parse_summary_metadata(args.add_metadata),
         timestamp=None if epoch is None else parse_source_date_epoch(epoch),
-        remote_ids=Remotes.load(repo).collections(),
         signers=signers,
     )

@@ -42,7 +42,8 @@ def is_ref_fragment(text: str) -> bool:
     """Tell whether `text` may stand between two slashes of a ref."""
     if not text or not (text[0].isalnum() or text[0] == "_"):
         return False
-    return text.isalnum() or all(char.isalnum() or char in "-._" for char in text)
+    rest = text.replace("_", "").replace("-", "").replace(".", "")
+    return not rest or rest.isalnum()
 
 
 def is_ref_name(text: str) -> bool:

@@ -131,13 +131,9 @@ class Remotes:
         return url
 
     def collections(self) -> dict[str, str]:
-        """Return the collection of each own remote that has a valid one."""
-        found = {}
-        for name in self._sources:
-            collection_id = self.get(name, "collection-id")
-            if collection_id is not None and is_collection_id(collection_id):
-                found[name] = collection_id
-        return found
+        """Return the collection of each remote that has a valid one."""
+        found = {name: self.get(name, "collection-id") or "" for name in self.names()}
+        return {name: value for name, value in found.items() if is_collection_id(value)}
 
     def add_temporary(self, name: str, group: KeyFile, *, key_owner: str) -> None:
         """Make a remote known that is not configured, as long as this object lives.

@@ -33,6 +33,7 @@ from pyostree.formats.refspec import (
     parse_refspec,
 )
 from pyostree.fs.dir import Dir
+from pyostree.fs.file import read_start
 
 if TYPE_CHECKING:
     from os import DirEntry
@@ -299,7 +300,9 @@ class Refs:
 
 def _read_text(directory: Dir, name: str, *, follow: bool = True) -> str:
     try:
-        data = directory.read_file(name, max_bytes=_MAX_REF_BYTES, follow=follow)
+        data = _read_quickly(directory, name)
+        if not data:
+            data = directory.read_file(name, max_bytes=_MAX_REF_BYTES, follow=follow)
     except IsADirectoryError as err:
         err.__notes__ = []
         raise
@@ -309,6 +312,15 @@ def _read_text(directory: Dir, name: str, *, follow: bool = True) -> str:
         return data.decode("utf-8").rstrip(_BLANKS)
     except UnicodeDecodeError:
         raise FormatError("Invalid UTF-8") from None
+
+
+def _read_quickly(directory: Dir, name: str) -> bytes:
+    """Return the content of a file that is as short as that of a ref; of anything else nothing."""
+    try:
+        data = read_start(directory, name, _MAX_REF_BYTES)
+    except OSError:
+        return b""
+    return data if len(data) < _MAX_REF_BYTES else b""
 
 
 def split_prefix(prefix: str) -> tuple[str | None, str]:

@@ -71,10 +71,17 @@ def configured_remotes(repo: Repo) -> dict[str, RemoteSource]:
 
 
 def remote_collections(repo: Repo) -> dict[str, str]:
-    """Return the collection of each remote that has a valid one (errors as above)."""
-    found = {}
-    for name, source in configured_remotes(repo).items():
-        collection = source.keyfile.get_string(remote_group(name), "collection-id")
-        if collection is not None and is_collection_id(collection):
-            found[name] = collection
-    return found
+    """Return the collection of each remote, also of parents, that has a valid one.
+
+    Raises:
+        ConfigError, FormatError, OSError: as `read_remote_sources`.
+    """
+    found: dict[str, str] = {}
+    place: Repo | None = repo
+    while place is not None:
+        for name, source in configured_remotes(place).items():
+            collection = source.keyfile.get_string(remote_group(name), "collection-id")
+            if collection is not None:
+                found.setdefault(name, collection)
+        place = place.parent
+    return {name: collection for name, collection in found.items() if is_collection_id(collection)}

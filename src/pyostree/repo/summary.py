@@ -8,28 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pyostree.errors import FormatError, doing
 from pyostree.formats import summary as keys
-from pyostree.formats.commit import Commit, Metadata, decode_commit, encode_commit, encode_metadata
-from pyostree.formats.dates import is_representable
+from pyostree.formats.commit import Commit, Metadata, encode_commit, encode_metadata
 from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
 from pyostree.formats.dirtree import Dirtree, encode_dirtree
-from pyostree.formats.gvariant import Variant, parse_text
-from pyostree.formats.objects import Checksum, ObjectName, ObjectType, parse_checksum
+from pyostree.formats.gvariant import Variant, encode, parse_text
+from pyostree.formats.objects import Checksum, ObjectType, parse_checksum
 from pyostree.formats.refspec import CollectionRef, Refspec
-from pyostree.formats.summary import (
-    Summary,
-    SummaryRef,
-    big_endian_variant,
-    collection_map,
-    encode_summary,
-    ordered_metadata,
-)
+from pyostree.formats.summary import big_endian_variant, ordered_metadata
+from pyostree.formats.summary_rows import join_collections, join_rows, join_summary
 from pyostree.fs.dir import random_name
 from pyostree.repo.bindings import COLLECTION_BINDING, REF_BINDING
 from pyostree.repo.commit_metadata import Signer
+from pyostree.repo.delta_dirs import DeltaName
 from pyostree.repo.delta_index import delta_list, read_delta_digests, write_delta_indexes
 from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.remote_groups import remote_collections
 from pyostree.repo.repo import Repo
+from pyostree.repo.summary_rows import RowMaker, note_summary
 
 SUMMARY_NAME = "summary"
 SIGNATURE_NAME = "summary.sig"
@@ -39,15 +34,12 @@ _TURN_NAME = "summary-lock"  # in tmp/
 _EMPTY_TREE = encode_dirtree(Dirtree((), ()))
 _ROOT_META = encode_dirmeta(Dirmeta(0, 0, 0o40755, ()))
 
-Refs = tuple[SummaryRef, ...]
-
 
 def update_summary(
     repo: Repo,
     *,
     metadata: Metadata = (),
     timestamp: int | None = None,
-    remote_ids: Mapping[str, str] | None = None,
     signers: Sequence[Signer] = (),
 ) -> None:
     """Publish a new summary, as ``ostree summary -u`` does.
@@ -58,7 +50,6 @@ def update_summary(
     Args:
         metadata: extra keys of the summary.
         timestamp: of that commit; None for now.
-        remote_ids: collections of remotes; None for those in ``config``.
         signers: sign the summary, and the commit.
 
     Raises:
@@ -70,36 +61,26 @@ def update_summary(
             when = int(time.time()) if timestamp is None else timestamp
             commit = _metadata_commit(repo, repo.config.collection_id, metadata, when)
             _store_metadata_commit(repo, repo.config.collection_id, commit, signers)
-        regenerate_summary(repo, metadata=metadata, remote_ids=remote_ids, signers=signers)
+        regenerate_summary(repo, metadata=metadata, signers=signers)
 
 
 def regenerate_summary(
     repo: Repo,
     *,
     metadata: Metadata = (),
-    remote_ids: Mapping[str, str] | None = None,
     signers: Sequence[Signer] = (),
 ) -> None:
     """Publish a new summary of all refs; arguments and errors as `update_summary`."""
     # One that has read the refs before another's changes must not be published after that one's.
     with repo.lock.held(exclusive=False), one_at_a_time(repo.tmp, _TURN_NAME):
-        pairs = list(metadata)
-        leaves_out = repo.config.keyfile.get_boolean("core", "no-deltas-in-summary", False)
         digests = read_delta_digests(repo)
-        if digests and not leaves_out:
-            pairs.append((keys.STATIC_DELTAS, delta_list(digests.items())))
-        pairs += _fixed_metadata(repo)
-        refs, others = _list_refs(repo, remote_ids)
-        if repo.config.collection_id is not None:
-            pairs.append((keys.COLLECTION_ID, Variant("s", repo.config.collection_id)))
-        if others:
-            pairs.append((keys.COLLECTION_MAP, collection_map(others.items())))
-        data = encode_summary(Summary(refs, ordered_metadata(pairs)))
+        data = _make_summary(repo, metadata, digests)
         write_delta_indexes(repo, digests)
         signatures: Metadata = ()
         for sign in signers:
             signatures = sign(data, signatures)
         publish_summary(repo, data, encode_metadata(signatures) if signatures else None)
+        note_summary(repo, data)
 
 
 def parse_summary_metadata(arguments: Iterable[str]) -> Metadata:
@@ -160,22 +141,18 @@ def publish_summary(repo: Repo, summary: bytes, signature: bytes | None) -> None
         repo.tmp.remove_tree(work)
 
 
-def summary_ref(repo: Repo, name: str, checksum: Checksum) -> SummaryRef:
-    """Return what a summary says of a ref.
-
-    Raises:
-        ObjectNotFoundError: the commit is missing.
-    """
-    data = repo.store.read_metadata(ObjectName(checksum, ObjectType.COMMIT))
-    commit = decode_commit(data)
-    pairs: list[tuple[str, Variant]] = []
-    if is_representable(commit.timestamp):
-        unsigned = commit.timestamp % (1 << 64)
-        pairs.append((keys.COMMIT_TIMESTAMP, big_endian_variant(unsigned)))
-    version = commit.lookup("version")
-    if version is not None and version.type == "s":
-        pairs.append((keys.COMMIT_VERSION, version))
-    return SummaryRef(name, len(data), checksum, ordered_metadata(pairs))
+def _make_summary(repo: Repo, metadata: Metadata, digests: Mapping[DeltaName, bytes]) -> bytes:
+    pairs = list(metadata)
+    if digests and not repo.config.keyfile.get_boolean("core", "no-deltas-in-summary", False):
+        pairs.append((keys.STATIC_DELTAS, delta_list(digests.items())))
+    pairs += _fixed_metadata(repo)
+    refs, others = _list_refs(repo)
+    if repo.config.collection_id is not None:
+        pairs.append((keys.COLLECTION_ID, Variant("s", repo.config.collection_id)))
+    encoded = [(key, encode("v", value)) for key, value in pairs]
+    if others:
+        encoded.append((keys.COLLECTION_MAP, join_collections(others)))
+    return join_summary(refs, encoded)
 
 
 def _fixed_metadata(repo: Repo) -> list[tuple[str, Variant]]:
@@ -188,22 +165,29 @@ def _fixed_metadata(repo: Repo) -> list[tuple[str, Variant]]:
     ]
 
 
-def _list_refs(repo: Repo, remote_ids: Mapping[str, str] | None) -> tuple[Refs, dict[str, Refs]]:
-    """Return the main list, and those of other collections by their ID."""
+def _list_refs(repo: Repo) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """Return the main list, and those of other collections by their ID, serialized."""
     own_id = repo.config.collection_id
-    if remote_ids is None:
-        remote_ids = remote_collections(repo)
     by_collection: dict[str, dict[str, str]] = {}
-    for ref, text in repo.refs.list_collections(own_id, dict(remote_ids)).items():
+    for ref, text in repo.refs.list_collections(own_id, remote_collections(repo)).items():
         by_collection.setdefault(ref.collection_id or "", {})[ref.ref] = text
     main = repo.refs.list(remotes=False) if own_id is None else by_collection.pop(own_id, {})
-    others = {key: _summary_refs(repo, refs) for key, refs in sorted(by_collection.items())}
-    return _summary_refs(repo, main), others
+    maker = RowMaker(repo, _read_published(repo))
+    others = [(key, _rows(maker, refs)) for key, refs in sorted(by_collection.items())]
+    return _rows(maker, main), others
 
 
-def _summary_refs(repo: Repo, refs: Mapping[str, str]) -> Refs:
-    rows: Iterable[tuple[str, str]] = sorted(refs.items(), key=lambda row: row[0].encode())
-    return tuple(summary_ref(repo, name, parse_checksum(text)) for name, text in rows)
+def _read_published(repo: Repo) -> bytes | None:
+    try:
+        return read_summary(repo)
+    except OSError:
+        return None
+
+
+def _rows(maker: RowMaker, refs: Mapping[str, str]) -> bytes:
+    """Return a list of refs, whose commits must be there."""
+    names = sorted(refs, key=str.encode)
+    return join_rows(maker.row(name, parse_checksum(refs[name])) for name in names)
 
 
 def _metadata_commit(repo: Repo, own_id: str, metadata: Metadata, timestamp: int) -> Commit:
