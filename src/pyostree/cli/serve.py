@@ -29,6 +29,11 @@ OPTIONS = (
         metavar="SECONDS",
         help="Time for running transfers when the server stops (default: 30)",
     ),
+    integer(
+        "idle-timeout",
+        metavar="SECONDS",
+        help="Close connections on which nothing happens for so long (default: 75)",
+    ),
     flag("advertise", help="Announce the repositories on the local network"),
     flag("quiet", "q", help="Do not say what is served where"),
     positionals("places"),
@@ -48,6 +53,7 @@ class Args(NamedTuple):
     workers: int | None
     access_log: str | None
     grace_period: int | None
+    idle_timeout: int | None
     advertise: bool
     quiet: bool
     places: tuple[str, ...]
@@ -58,6 +64,7 @@ def run(args: Args, out: TextIO) -> None:
     from pyostree.serve.options import (
         DEFAULT_GRACE_S,
         DEFAULT_HOST,
+        DEFAULT_IDLE_S,
         DEFAULT_PORT,
         Certificates,
         ServeOptions,
@@ -85,6 +92,7 @@ def run(args: Args, out: TextIO) -> None:
         certificates=certificates,
         access_log=args.access_log,
         grace_s=DEFAULT_GRACE_S if args.grace_period is None else args.grace_period,
+        idle_s=DEFAULT_IDLE_S if args.idle_timeout is None else args.idle_timeout,
         advertise=args.advertise,
         quiet=args.quiet,
     )
@@ -98,3 +106,5 @@ def _check_numbers(args: Args) -> None:
         raise UsageError("--workers must be at least 1")
     if args.grace_period is not None and args.grace_period < 0:
         raise UsageError("--grace-period must not be negative")
+    if args.idle_timeout is not None and args.idle_timeout < 1:
+        raise UsageError("--idle-timeout must be at least 1")

@@ -18,7 +18,7 @@ from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.serve.public_config import format_public_config
 
-INLINE_BYTES = 64 << 10  # larger bodies are read by the server while the client takes them
+INLINE_BYTES = 32 << 10  # larger bodies are read by the server while the client takes them
 _MAX_CONFIG_BYTES = 1 << 20
 _RETIRED_S = 60.0  # longer than a request waits between its answer and the opening of its file
 _CONFIG = "config"

@@ -23,14 +23,14 @@ from pyostree.fs.limits import open_files_limit
 from pyostree.serve.listeners import BACKLOG
 from pyostree.serve.options import Certificates
 
-_HEAD_TIMEOUT_MS = 20_000
+_HEAD_TIMEOUT_S = 20
 # The smallest that hold a request of ours several times over: what a connection may keep in memory.
 _HEAD_BYTES = 32 << 10
 _BODY_WINDOW_BYTES = 64 << 10  # clients send no bodies; the least that HTTP/2 allows
 _SEND_BUFFER_BYTES = 256 << 10  # of one HTTP/2 stream
-_STREAMS = 128
+_STREAMS = 100
 _FILE_THREADS = 64
-_MAX_CONNECTIONS = 8192
+_MAX_CONNECTIONS = 4096
 _OTHER_DESCRIPTORS = 256
 _LOG = {  # its own goes to standard output
     "version": 1,
@@ -57,6 +57,8 @@ class Engine(Server):
         listener: socket.socket,
         target: Target,
         certificates: Certificates | None,
+        *,
+        idle_s: int,
     ) -> None:
         self._listener = listener
         super().__init__(
@@ -67,7 +69,8 @@ class Engine(Server):
             backpressure=max_connections(),
             runtime_blocking_threads=_FILE_THREADS,
             http1_settings=HTTP1Settings(
-                header_read_timeout=_HEAD_TIMEOUT_MS, max_buffer_size=_HEAD_BYTES
+                header_read_timeout=min(_HEAD_TIMEOUT_S, idle_s) * 1000,
+                max_buffer_size=_HEAD_BYTES,
             ),
             http2_settings=HTTP2Settings(
                 initial_connection_window_size=_BODY_WINDOW_BYTES,

@@ -12,8 +12,6 @@ import socket
 import struct
 from contextlib import suppress
 
-IDLE_S = 75
-CHECK_S = 5
 # struct tcp_info: the state, then u32 fields from the 8th byte on; times are milliseconds ago.
 _INFO_BYTES = 104
 _STATE = 0
@@ -23,11 +21,12 @@ _TCP_LISTEN = 10
 _U32 = struct.Struct("=I")
 
 
-def close_idle(own: frozenset[int], *, idle_s: float = IDLE_S) -> int:
+def close_idle(own: frozenset[int], idle_s: float) -> int:
     """Shut down the TCP connections of this process that have been silent; return how many.
 
     Args:
         own: descriptors that are no clients.
+        idle_s: for how long nothing has come or gone.
     """
     count = 0
     for name in os.listdir("/proc/self/fd"):
@@ -40,7 +39,13 @@ def close_idle(own: frozenset[int], *, idle_s: float = IDLE_S) -> int:
 
 def _close_if_idle(fd: int, idle_ms: int) -> bool:
     # On a duplicate: the number may belong to another file from one moment to the next.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=os.dup(fd)) as connection:
+    duplicate = os.dup(fd)
+    try:
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=duplicate)
+    except OSError:
+        os.close(duplicate)
+        return False
+    with connection:
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
         if len(info) < _INFO_BYTES or info[_STATE] == _TCP_LISTEN:
             return False

@@ -17,6 +17,8 @@ _KEEPALIVE_S = 60
 _PROBES = 4
 # How long bytes may lie unacknowledged, or a client may keep its window closed.
 _USER_TIMEOUT_MS = 120_000
+# What waits in the kernel for a slow client, beyond what is on its way; else several megabytes.
+_UNSENT_BYTES = 256 << 10
 
 
 class ListenError(OstreeError):
@@ -145,5 +147,6 @@ def _tune(listener: socket.socket) -> None:
             (socket.TCP_KEEPINTVL, _KEEPALIVE_S // _PROBES),
             (socket.TCP_KEEPCNT, _PROBES),
             (socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS),
+            (socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES),
         ):
             listener.setsockopt(socket.IPPROTO_TCP, option, value)

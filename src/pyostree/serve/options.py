@@ -9,6 +9,7 @@ from pyostree.serve.sites import Place
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 DEFAULT_GRACE_S = 30
+DEFAULT_IDLE_S = 75
 
 
 class Certificates(NamedTuple):
@@ -28,6 +29,7 @@ class ServeOptions(NamedTuple):
         workers: processes; None for as many as there are processors.
         access_log: is appended to; ``-`` is standard output.
         grace_s: for running transfers when the server stops.
+        idle_s: after so long without a byte either way a connection is closed.
         advertise: announce the repositories on the local network.
         quiet: no lines about where what is served.
     """
@@ -40,5 +42,6 @@ class ServeOptions(NamedTuple):
     certificates: Certificates | None = None
     access_log: str | None = None
     grace_s: int = DEFAULT_GRACE_S
+    idle_s: int = DEFAULT_IDLE_S
     advertise: bool = False
     quiet: bool = False

@@ -165,6 +165,7 @@ class _Parent:
                     listeners=self._listeners[number],
                     certificates=self._options.certificates,
                     access_log=self._options.access_log,
+                    idle_s=self._options.idle_s,
                     life=self._life,
                     ready=ready,
                 )

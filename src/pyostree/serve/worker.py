@@ -13,11 +13,12 @@ from pyostree.fs.append_file import AppendFile
 from pyostree.serve.access_log import STANDARD_OUTPUT, AccessLog
 from pyostree.serve.application import Application
 from pyostree.serve.crew import READY
-from pyostree.serve.idle import CHECK_S, close_idle
+from pyostree.serve.idle import close_idle
 from pyostree.serve.options import Certificates
 from pyostree.serve.sites import Sites
 
 _LOG_FLUSH_S = 0.25
+_MAX_CHECK_S = 5.0
 _STDOUT = 1
 
 
@@ -33,6 +34,7 @@ class Job(NamedTuple):
     listeners: Sequence[socket.socket]
     certificates: Certificates | None
     access_log: str | None
+    idle_s: int
     life: int
     ready: int
 
@@ -54,7 +56,9 @@ async def _run(job: Job) -> None:
 
     file = open_access_log(job.access_log)
     application = Application(job.sites, None if file is None else AccessLog(file))
-    engines = [Engine(one, application, job.certificates) for one in job.listeners]
+    engines = [
+        Engine(one, application, job.certificates, idle_s=job.idle_s) for one in job.listeners
+    ]
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -66,7 +70,9 @@ async def _run(job: Job) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop)
     helpers = [
         asyncio.create_task(_flush(application)),
-        asyncio.create_task(_end_idle(frozenset(one.fileno() for one in job.listeners))),
+        asyncio.create_task(
+            _end_idle(frozenset(one.fileno() for one in job.listeners), job.idle_s)
+        ),
     ]
     serving = [asyncio.create_task(engine.serve()) for engine in engines]
     await asyncio.sleep(0)  # each starts listening before it waits for the first time
@@ -83,7 +89,7 @@ async def _flush(application: Application) -> None:
         application.flush_log()
 
 
-async def _end_idle(own: frozenset[int]) -> None:
+async def _end_idle(own: frozenset[int], idle_s: int) -> None:
     while True:
-        await asyncio.sleep(CHECK_S)
-        await asyncio.to_thread(close_idle, own)
+        await asyncio.sleep(min(_MAX_CHECK_S, idle_s / 4))
+        await asyncio.to_thread(close_idle, own, idle_s)
