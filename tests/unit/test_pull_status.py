@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from pyostree.cli import pull_status
+from pyostree.cli import pull_json, pull_terminal
 from pyostree.cli.columns import cut_to, display_width, without_controls
 from pyostree.cli.pull_bar import format_bar
 from pyostree.cli.pull_status import PullStatus
@@ -188,7 +188,8 @@ def fail_after(status: PullStatus, progress: PullProgress) -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(pull_status, "monotonic", lambda: now[0])
+    for module in (pull_json, pull_terminal):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
     monkeypatch.setenv("TERM", "xterm")
     return now
 
@@ -201,6 +202,12 @@ def test_a_log_gets_the_last_line_only() -> None:
         status.update(progress)
         status.finish(RESULT)
     assert out.getvalue() == LAST_LINE
+
+
+def test_for_a_log_nothing_is_counted_in_advance(clock: list[float]) -> None:
+    assert PullStatus(io.StringIO()).report is None
+    assert PullStatus(io.StringIO(), as_json=True).report is not None
+    assert PullStatus(Terminal()).report is not None
 
 
 def test_a_terminal_gets_five_lines_a_second_at_most(clock: list[float]) -> None:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
-from pyostree.cli.columns import cut_to, display_width
-
 if TYPE_CHECKING:
     from pyostree.progress import Progress, ProgressCallback
 
@@ -61,6 +59,8 @@ class StatusLine:
 
     def show(self, status: str) -> None:
         """Show `status` at once."""
+        from pyostree.cli.columns import display_width  # only where there is a terminal
+
         start = _RESTORE_CURSOR if self._is_open else _SAVE_CURSOR + _RESTORE_CURSOR
         self._is_open = True
         self._last = monotonic()
@@ -146,6 +146,8 @@ class _VanishingLine:
     def show(self, progress: Progress) -> None:
         if monotonic() - self._started_s < _QUIET_S:
             return
+        from pyostree.cli.columns import cut_to
+
         columns = terminal_columns(self._out)
         self._is_shown = True
         self._out.write(f"{_ERASE_LINE}{cut_to(format_progress_line(progress), columns - 1)}")

@@ -102,7 +102,7 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     with PullStatus(out, as_json=args.json, shows_signatures=not args.dry_run) as status:
         remote, wanted = parse_wanted(args.remote, args.branches)
         options = _options(args, status.interval_ms(args.update_frequency))
-        status.finish(pull(repo, remote, wanted, options, status.update))
+        status.finish(pull(repo, remote, wanted, options, status.report))
 
 
 def _options(args: Args, interval_ms: int) -> PullOptions:

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+import json
+from time import monotonic
+from typing import TextIO
 
-from pyostree.errors import describe
-
-if TYPE_CHECKING:
-    from pyostree.pull.meter import PullSnapshot
-    from pyostree.pull.progress import DeltaProgress, PullResult, Verification
+from pyostree.cli.pull_status import News
+from pyostree.errors import OstreeError, describe
+from pyostree.pull.meter import PullMeter, PullSnapshot
+from pyostree.pull.progress import (
+    DeltaProgress,
+    PullPhase,
+    PullProgress,
+    PullResult,
+    Verification,
+)
 
 _DONE = "done"
 _VERIFIED = "verified"
 _ERROR = "error"
 
 
+class JsonView:
+    """An object a line."""
+
+    interval_ms = 0
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._meter = PullMeter()
+        self._last: PullSnapshot | None = None
+        self._news = News()
+
+    def update(self, progress: PullProgress) -> None:
+        for verification in self._news.take(progress):
+            write_event(self._out, verified_event(verification))
+        self._last = self._meter.measure(progress, monotonic())
+        if progress.phase is not PullPhase.DONE:  # `finish` says more
+            write_event(self._out, progress_event(self._last))
+
+    def finish(self, result: PullResult) -> None:
+        write_event(self._out, done_event(result, self._last))
+
+    def fail(self, err: BaseException | None) -> None:
+        if isinstance(err, OstreeError | OSError):
+            write_event(self._out, error_event(err))
+
+
 def write_event(out: TextIO, event: dict[str, object]) -> None:
     """Write one line, at once; ASCII, so that no locale can spoil it."""
-    import json  # most commands do without
-
     out.write(f"{json.dumps(event)}\n")
     out.flush()
 

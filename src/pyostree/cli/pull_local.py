@@ -79,4 +79,4 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     )
     wanted = [Wanted(name) for name in args.refs]
     with status:
-        status.finish(pull_local(repo, args.source, wanted, options, status.update))
+        status.finish(pull_local(repo, args.source, wanted, options, status.report))
