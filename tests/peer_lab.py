@@ -39,7 +39,8 @@ class Vendor(NamedTuple):
     ) -> str:
         """Commit a small tree to a ref; return the checksum."""
         tree = write_files(
-            self.repo.parent / f"tree-{name}-{when}", {"file": f"{name}{when}{text}"}
+            self.repo.parent / f"tree-{name.replace('/', '-')}-{when}",
+            {"file": f"{name}{when}{text}"},
         )
         signed = self.home.options(*keys) if keys else []
         words = (f"--branch={name}", f"--timestamp=@{when}", *signed, tree)

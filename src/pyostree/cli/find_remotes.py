@@ -111,12 +111,11 @@ def _print_missing(
     refs: Sequence[CollectionRef], results: Sequence[FinderResult], out: TextIO
 ) -> None:
     found = {ref for result in results for ref in result.found_refs}
-    out.write(f"{len(found)}/{len(refs)} refs were found.\n")
-    if len(found) != len(refs):
+    missing = [ref for ref in refs if ref not in found]
+    out.write(f"{len(refs) - len(missing)}/{len(refs)} refs were found.\n")
+    if missing:
         out.write("Refs not found in any remote:\n")
-        for ref in refs:
-            if ref not in found:
-                out.write(f" - {ref}\n")
+        out.writelines(f" - {ref}\n" for ref in missing)
 
 
 def _pull(args: Args, repo: Repo, results: Sequence[FinderResult], out: TextIO) -> None:

@@ -10,7 +10,7 @@ on the stick itself, and a repository that is there already must not lead elsewh
 
 from __future__ import annotations
 
-import os.path
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -82,6 +82,7 @@ def create_usb(
             check_collection_id(ref.collection_id or "")
             check_ref_name(ref.ref)
         parts = _destination_parts(mount, options.destination)
+        _check_is_other(repo, mount.try_stat("/".join(parts), follow=True))
         wanted = _resolve(repo, refs)
         with _open_destination(repo, mount, parts) as target:
             pull_options = PullOptions(mirror=True, disable_fsync=options.disable_fsync)
@@ -117,7 +118,13 @@ def _quoted(repo: Repo) -> str:
 def _destination_parts(mount: Dir, destination: str) -> list[str]:
     """Return the components of the destination below the mount."""
     if destination.startswith("/"):
-        destination = os.path.relpath(os.path.realpath(destination), real_path(mount))
+        destination = os.path.normpath(destination)
+        for start in (real_path(mount), os.path.abspath(mount.label)):
+            if destination.startswith(f"{start}/"):
+                destination = os.path.relpath(destination, start)
+                break
+        else:
+            raise _outside()
     parts = [part for part in destination.split("/") if part not in ("", ".")]
     if not parts or ".." in parts:
         raise _outside()
@@ -144,13 +151,17 @@ def _make_dirs(mount: Dir, parts: Sequence[str]) -> Dir:
 
 def _open_destination(source: Repo, mount: Dir, parts: Sequence[str]) -> Repo:
     with _make_dirs(mount, parts) as directory:
-        own, other = directory.stat_self(), source.dir.stat_self()
-        if (own.st_dev, own.st_ino) == (other.st_dev, other.st_ino):
-            raise DestinationError("--destination-repo must not be the source repository")
+        _check_is_other(source, directory.stat_self())
         for name in _strange_parts(directory):
             raise OstreeError(f"{name} of the destination repository is not its own directory")
         path = real_path(directory)
     return Repo.create(path, RepoMode.ARCHIVE)
+
+
+def _check_is_other(source: Repo, status: os.stat_result | None) -> None:
+    own = source.dir.stat_self()
+    if status is not None and (own.st_dev, own.st_ino) == (status.st_dev, status.st_ino):
+        raise DestinationError("--destination-repo must not be the source repository")
 
 
 def _strange_parts(directory: Dir) -> Iterator[str]:
