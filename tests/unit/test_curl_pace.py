@@ -105,10 +105,20 @@ class TestPace:
         self.run(pace, 40, 25, 1e9)
         assert pace.limit == then
 
+    def test_large_bodies_are_fewer(self) -> None:
+        pace = Pace(None, 0.0)
+        pace.note_protocol(is_multiplexed=True)
+        pace.note_done(MAX_STREAMS, MAX_STREAMS << 20, 1.0)
+        assert 8 <= pace.limit < 20
+        pace.note_done(MAX_STREAMS, (MAX_STREAMS << 20) + MAX_STREAMS, 2.0)
+        assert pace.limit == MAX_STREAMS
+
     def test_streams_are_more_than_connections(self) -> None:
         pace = Pace(None, 0.0)
         assert pace.note_protocol(is_multiplexed=True)
         assert not pace.note_protocol(is_multiplexed=True)
+        assert pace.limit == MAX_CONNECTIONS
+        pace.note_done(MAX_CONNECTIONS, 1000, 1.0)
         assert pace.limit == MAX_STREAMS
         assert pace.max_connections < 8
         assert pace.note_protocol(is_multiplexed=False)

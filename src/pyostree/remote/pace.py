@@ -13,6 +13,8 @@ MAX_CONNECTIONS = 32
 MAX_STREAMS = 128
 # Connections to one server that multiplexes: it may allow fewer streams than we have requests.
 MAX_MULTIPLEXED_CONNECTIONS = 4
+# Bodies under way at once: enough for a fast and distant server, little enough for memory.
+_BYTES_UNDER_WAY = 16 << 20
 _MIN_WINDOW = 16  # answers from which a rate is taken
 _IDLE_SHARE = 0.25  # of a window spent waiting: more requests would have found a free server
 _GAIN = 1.05  # what growth must have brought to be continued
@@ -27,14 +29,15 @@ class Pace:
     """
 
     __slots__ = (
-        "_best", "_bytes", "_done", "_is_multiplexed", "_most", "_patience", "_started_s",
-        "_waited_s", "limit",
+        "_best", "_bytes", "_done", "_fitting", "_is_multiplexed", "_most", "_patience",
+        "_started_s", "_waited_s", "limit",
     )  # fmt: skip
 
     def __init__(self, most: int | None, now_s: float) -> None:
         self._most = most
         self._is_multiplexed = False
         self.limit = DEFAULT_IN_FLIGHT if most is None else max(min(most, DEFAULT_IN_FLIGHT), 1)
+        self._fitting = MAX_STREAMS  # of bodies as large as the last ones
         self._best = (0.0, 0.0)
         self._patience = 0
         self._done = self._bytes = 0
@@ -44,19 +47,24 @@ class Pace:
     @property
     def max_connections(self) -> int:
         """How many connections to one server are allowed."""
-        return MAX_MULTIPLEXED_CONNECTIONS if self._is_multiplexed else self._ceiling
+        if self._is_multiplexed:
+            return MAX_MULTIPLEXED_CONNECTIONS
+        return MAX_CONNECTIONS if self._most is None else max(self._most, 1)
 
     @property
     def _ceiling(self) -> int:
+        if self._most is not None:
+            return max(self._most, 1)
         suggested = MAX_STREAMS if self._is_multiplexed else MAX_CONNECTIONS
-        return suggested if self._most is None else max(self._most, 1)
+        return min(suggested, self._fitting)
 
     def note_protocol(self, *, is_multiplexed: bool) -> bool:
         """Note how the server talks; return whether that is new."""
         if is_multiplexed == self._is_multiplexed:
             return False
         self._is_multiplexed = is_multiplexed
-        self.limit = self._ceiling if is_multiplexed else min(self.limit, MAX_CONNECTIONS)
+        # More streams once it is known how large bodies are.
+        self.limit = min(MAX_CONNECTIONS, self._ceiling)
         return True
 
     def note_wait(self, seconds: float) -> None:
@@ -69,7 +77,11 @@ class Pace:
         if self._done < max(_MIN_WINDOW, self.limit):
             return
         elapsed_s = max(now_s - self._started_s, 1e-6)
-        if self.limit < self._ceiling:
+        average = (total_bytes - self._bytes) // self._done
+        self._fitting = max(_BYTES_UNDER_WAY // (average + 1), DEFAULT_IN_FLIGHT)
+        if self.limit >= self._ceiling or (self._is_multiplexed and not self._patience):
+            self.limit = self._ceiling
+        else:
             rates = (self._done / elapsed_s, (total_bytes - self._bytes) / elapsed_s)
             self._consider(rates, self._waited_s / elapsed_s)
         self._done, self._bytes = 0, total_bytes
