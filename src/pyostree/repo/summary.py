@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from pyostree.errors import FormatError, doing
 from pyostree.formats import summary as keys
@@ -16,7 +17,7 @@ from pyostree.formats.objects import Checksum, ObjectType, parse_checksum
 from pyostree.formats.refspec import CollectionRef, Refspec
 from pyostree.formats.summary import big_endian_variant, ordered_metadata
 from pyostree.formats.summary_rows import join_collections, join_rows, join_summary
-from pyostree.fs.dir import random_name
+from pyostree.fs.dir import Dir, random_name
 from pyostree.repo.bindings import COLLECTION_BINDING, REF_BINDING
 from pyostree.repo.commit_metadata import Signer
 from pyostree.repo.delta_dirs import DeltaName
@@ -132,13 +133,23 @@ def publish_summary(repo: Repo, summary: bytes, signature: bytes | None) -> None
                 directory.set_mtime(SUMMARY_NAME, directory.stat(SIGNATURE_NAME).st_mtime_ns)
             directory.rename(SUMMARY_NAME, SUMMARY_NAME, to_dir=repo.dir)
             if signature is not None:
-                directory.rename(SIGNATURE_NAME, SIGNATURE_NAME, to_dir=repo.dir)
+                _rename_signature(repo, directory)
         if signature is None:
             repo.dir.remove(SIGNATURE_NAME, missing_ok=True)
         if repo.fsync:
             repo.dir.sync()
     finally:
         repo.tmp.remove_tree(work)
+
+
+def _rename_signature(repo: Repo, directory: Dir) -> None:
+    try:
+        with doing("Unable to rename summary signature file: "):  # two colons in the reference
+            directory.rename(SIGNATURE_NAME, SIGNATURE_NAME, to_dir=repo.dir)
+    except OSError:
+        with suppress(OSError):
+            repo.dir.remove(SIGNATURE_NAME, missing_ok=True)  # it is that of another summary
+        raise
 
 
 def _make_summary(repo: Repo, metadata: Metadata, digests: Mapping[DeltaName, bytes]) -> bytes:
