@@ -14,11 +14,15 @@ from pyostree.errors import doing
 from pyostree.formats.commit import Commit
 from pyostree.formats.links import decode_tree_links
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
+from pyostree.pull.dirtrees import load_checked_dirtree
 from pyostree.pull.options import ALL_PARENTS
 from pyostree.pull.presence import ContentPresence
 from pyostree.pull.subpaths import is_wanted
 from pyostree.repo.repo import Repo
-from pyostree.repo.traverse import Reachable, load_tree_links
+from pyostree.repo.traverse import Reachable
+
+
+_MAX_PATH = 4096
 
 
 class Step(NamedTuple):
@@ -288,26 +292,28 @@ class Walker:
             self._wait_for(step)
             return
         self.scanned += 1
-        path = step.path
-        if not self._subpaths:
-            self._visit_links(step.name.checksum, data)
+        if data is not None and not self._subpaths:
+            self._visit_links(data)
             return
-        with doing(f"Validating dirtree {step.name.checksum} ({path})"):
-            tree = self._repo.load_dirtree(step.name.checksum)
+        path = step.path
+        tree = load_checked_dirtree(self._repo, step.name.checksum, path)
         for name, checksum in tree.files:
             if is_wanted(path + name, self._subpaths, is_dir=False):
                 self._visit_file(checksum)
         for name, subtree, meta in tree.dirs:
             if is_wanted(path + name, self._subpaths, is_dir=True):
-                self._add_directory(subtree, meta, f"{path}{name}/")
+                self._add_directory(subtree, meta, self._below(path, name))
 
-    def _visit_links(self, checksum: Checksum, data: bytes | None) -> None:
-        """Visit all that a dirtree names, whatever the names are."""
-        if data is not None:
-            links = decode_tree_links(data)  # its structure was checked when it arrived
-        else:
-            with doing(f"Validating dirtree {checksum}"):
-                links = load_tree_links(self._repo, checksum)
+    def _below(self, path: str, name: str) -> str:
+        # Where everything is wanted, a path is for messages only: a chain of directories without
+        # end must not make it grow without end.
+        if len(path) > _MAX_PATH and self._is_inside(path):
+            return path
+        return f"{path}{name}/"
+
+    def _visit_links(self, data: bytes) -> None:
+        """Visit all that a dirtree names, whatever the names are: they were checked already."""
+        links = decode_tree_links(data)
         for file in links.files:
             self._visit_file(Checksum(file))
         for tree, meta in zip(links.dirtrees, links.dirmetas, strict=True):
