@@ -34,7 +34,8 @@ def run_with_volumes(
             ``/run/media`` only, which are empty but for them.
     """
     lines = ["set -e", "mount -t tmpfs none /media", "mount -t tmpfs none /mnt"]
-    lines += ["if test -d /run/media; then mount -t tmpfs none /run/media; fi"]
+    if any(place.startswith("/run/") for place in volumes):
+        lines += ["mount -t tmpfs none /run"]
     for place, (image, kind) in volumes.items():
         lines += [f"mkdir -p '{place}'", f"mount -t {kind} -o {_OPTIONS[kind]} {image} '{place}'"]
     words: Sequence[str | Path] = ("\n".join([*lines, script]), "sh", *arguments)
