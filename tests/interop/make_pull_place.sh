@@ -85,9 +85,13 @@ main=$($o rev-parse --repo=www/damaged main)
 rm www/damaged/objects/$(echo $main | sed 's,^..,&/,').commit
 free=$($o ls --repo=www/damaged -C other /firstfile | awk '{print $5}')
 rm www/damaged/objects/$(echo $free | sed 's,^..,&/,').filez
+printf '<!DOCTYPE html>\n<html>\n%s\n' 'a page that says at length that it is none' > www/damaged/refs/heads/html
 echo rubbish > www/damaged/refs/heads/rubbish
 printf '\377\376' > www/damaged/refs/heads/binary
 printf '%s  \n\n' $($o rev-parse --repo=www/damaged old) > www/damaged/refs/heads/spaced
+
+printf '%s\n' '# comment' "$url/nosuch" "$url/plain" > www/mirrors
+echo "file://$PWD/www/plain" > www/localmirrors
 
 for mode in bare bare-user; do
     make www/$mode $mode
@@ -132,6 +136,8 @@ $o remote add --repo=c --no-gpg-verify localcoll file://$PWD/www/both
 $o remote add --repo=c --no-gpg-verify localtomb file://$PWD/www/tomb
 $o remote add --repo=c --no-gpg-verify --set=unconfigured-state='go away' away $url/plain
 $o remote add --repo=c --no-gpg-verify --custom-backend=magic custom $url/plain
+$o remote add --repo=c --no-gpg-verify mirrors mirrorlist=$url/mirrors
+$o remote add --repo=c --no-gpg-verify localmirrors mirrorlist=$url/localmirrors
 $o remote add --repo=c --no-gpg-verify nowhere http://127.0.0.1:1/
 $o remote add --repo=c --no-gpg-verify nopath $url/nosuch
 for pair in ca:archive-z2 cb:bare co:bare-user-only; do

@@ -47,6 +47,7 @@ _SECONDS = re.compile(r"transferred in \d+ seconds")
 _WHILE_FETCHING = re.compile(r"While fetching \S+: (?=Server returned HTTP)")
 _COMMIT = re.compile(r"\.commit(meta)?\b")
 _METADATA = re.compile(r"^\d+(?= metadata)|(?<= delta parts, )\d+(?= loose)")
+_SUMMARY = re.compile(r"/summaries/.|^summary(\.sig)?$")
 _STAGING = re.compile(r"staging-[0-9a-f-]{36}-\w{6}")
 _TEXT_BYTES = 4096
 
@@ -176,7 +177,10 @@ def other_files(repo: Path) -> dict[str, object]:
             continue
         status = path.lstat()
         content = path.read_bytes() if path.is_file() and not is_object(path) else b""
-        found[name] = (oct(status.st_mode), content, () if is_object(path) else xattrs_of(path))
+        # The time of a copied summary is what the server said of its own.
+        time_s = int(status.st_mtime) if _SUMMARY.search(name) else 0
+        xattrs = () if is_object(path) else xattrs_of(path)
+        found[name] = (oct(status.st_mode), content, time_s, xattrs)
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import unquote
 
 from pyostree.errors import ConfigError
 from pyostree.fs.dir import Dir
@@ -12,7 +11,7 @@ from pyostree.pull.options import PullOptions, Wanted, check_options
 from pyostree.pull.progress import PullResult
 from pyostree.pull.site import PullSite, Report
 from pyostree.pull.terms import PullTerms
-from pyostree.remote.remotes import FILE_URL, Remotes
+from pyostree.remote.remotes import Remotes
 from pyostree.remote.urls import parse_base_url
 from pyostree.repo.repo import Repo
 from pyostree.watch import UNWATCHED, Watch
@@ -88,8 +87,4 @@ def _local_path(remotes: Remotes, name: str, options: PullOptions) -> str | None
     url = remotes.url(name) if options.url is None else options.url
     if url.startswith(_MIRRORLIST):
         return None
-    base = parse_base_url(url)
-    if base.scheme != "file":
-        return None
-    path = base.secret.removeprefix(FILE_URL).partition("#")[0]
-    return unquote(path[path.find("/") :], errors="surrogateescape")
+    return parse_base_url(url).local_path

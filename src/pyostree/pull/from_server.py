@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyostree.errors import NotFoundError
 from pyostree.formats.summary import INDEXED_DELTAS, STATIC_DELTAS
+from pyostree.pull.from_repo import pull_from_repo
 from pyostree.pull.journal import note_pull
 from pyostree.pull.known_deltas import KnownDeltas
 from pyostree.pull.options import PullOptions, Wanted
@@ -47,6 +48,10 @@ def pull_from_server(site: PullSite, terms: PullTerms, wanted: Sequence[Wanted])
     ):
         caches = _open_caches(site.repo, options, opened)
         bases = resolve_bases(fetcher, terms.remotes, terms.name, override_url=options.url)
+        path = bases.metadata[0].local_path
+        if path is not None and not options.require_static_deltas:  # a list of mirrors named it
+            with Repo.open(path) as source:
+                return pull_from_repo(site, terms, source, wanted)
         request = terms.plan_request(wanted)
         terms.check_deltas()
         look = _Look(terms, fetcher, bases, cache)

@@ -37,7 +37,8 @@ class PullTerms:
 
     Raises:
         RemoteNotFoundError: there is no such remote.
-        VerificationError: signatures are to be checked, but nothing says by which keys.
+        VerificationError: signatures are to be checked, but nothing says by which keys, or they
+            are of a kind that cannot be checked.
     """
 
     def __init__(self, repo: Repo, remotes: Remotes, name: str, options: PullOptions) -> None:
@@ -51,6 +52,8 @@ class PullTerms:
             _check_needs_no_keys(options)
         self.ref_remote = options.ref_remote or (None if is_path else name)
         self.demands = demands_of(remotes, name, options)
+        if self.demands.engine_commits:
+            raise unverifiable(name, "sign-verify")
         # A repository that is named by its URL has no keys of its own.
         self._key_owner = options.ref_remote or name if is_path else name
 
@@ -110,8 +113,6 @@ class PullTerms:
 
     def open_signatures(self, plan: Plan) -> CommitSignatures:
         """Return what checks the commits of a pull, to be used in ``with``."""
-        if self.demands.engine_commits:
-            raise unverifiable(self.name, "sign-verify")
         if not self.demands.gpg_commits:
             return CommitSignatures(None)
         from pyostree.remote.keyrings import open_remote_verifier  # slow to import

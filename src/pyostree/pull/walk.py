@@ -21,7 +21,6 @@ from pyostree.pull.subpaths import is_wanted
 from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import Reachable
 
-
 _MAX_PATH = 4096
 
 

@@ -48,6 +48,16 @@ class BaseUrl(NamedTuple):
         tail = path.lstrip("/")
         return BaseUrl(self.scheme, _with_slash(self.secret) + tail, _with_slash(self.shown) + tail)
 
+    @property
+    def local_path(self) -> str | None:
+        """Path of a ``file:`` URL, percent-decoded; None for any other."""
+        if self.scheme != "file":
+            return None
+        from urllib.parse import unquote  # slow to import
+
+        path = self.secret.partition(":")[2].removeprefix("//").partition("#")[0]
+        return unquote(path[path.find("/") :], errors="surrogateescape")
+
     def parent(self) -> BaseUrl:
         """Return the URL without its last path component."""
         cut = len(self.secret) - self.secret.rfind("/")
