@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pyostree.errors import NotFoundError
+from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import CollectionRef
-from pyostree.formats.summary import Summary
+from pyostree.formats.summary import SummaryRef
 from pyostree.remote.dynamic import DynamicRemote, keyring_name
 from pyostree.remote.endpoints import DEFAULT_OPTIONS, FetchOptions
 from pyostree.remote.remotes import Remotes
@@ -52,6 +53,16 @@ class Search(NamedTuple):
         raise NotFoundError(f"No keyring found configured locally for collection ‘{collection_id}’")
 
 
+class Listing(Protocol):
+    """A summary, decoded or only indexed."""
+
+    def find(self, name: str, collection_id: str | None = None) -> SummaryRef | None:
+        """Return a ref of a collection, or None."""
+
+    def lookup(self, key: str) -> Variant | None:
+        """Return a metadata value, or None."""
+
+
 class FinderResult(NamedTuple):
     """A repository that has some of the refs.
 
@@ -72,7 +83,7 @@ class FinderResult(NamedTuple):
     refs: Mapping[CollectionRef, Checksum | None]
     timestamps: Mapping[CollectionRef, int] = {}
     last_modified: int = 0
-    summary: Summary | None = None
+    summary: Listing | None = None
 
     @property
     def name(self) -> str:

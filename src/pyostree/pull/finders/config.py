@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from pyostree.errors import OstreeError, describe
-from pyostree.formats.summary import decode_summary
+from pyostree.formats.summary_index import SummaryIndex
 from pyostree.pull.finders.base import FinderResult, Search
 from pyostree.pull.finders.offers import MAX_THREADS, offer_of, read_summary
 from pyostree.repo.parallel import run_with_deadline
@@ -35,7 +35,7 @@ class ConfigFinder:
 
     def _ask(self, search: Search, remote: str, collection_id: str) -> FinderResult | None:
         try:
-            summary = decode_summary(read_summary(search, remote))
+            summary = SummaryIndex(read_summary(search, remote))
             refs = [ref for ref in search.refs if ref.collection_id == collection_id]
             offer = offer_of(summary, refs)
         except (OstreeError, OSError) as err:

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from pyostree.errors import NotFoundError, OstreeError, describe
 from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import CollectionRef
-from pyostree.formats.summary import Summary, decode_summary, find_ref
+from pyostree.formats.summary import LAST_MODIFIED, big_endian_value
+from pyostree.formats.summary_index import SummaryIndex
 from pyostree.fs.dir import Dir
-from pyostree.pull.finders.base import Search
+from pyostree.pull.finders.base import Listing, Search
 from pyostree.remote.curl import open_fetcher
 from pyostree.remote.dynamic import DynamicRemote, add_dynamic
 from pyostree.remote.endpoints import FetchOptions, fetch_settings
@@ -25,8 +26,8 @@ from pyostree.repo.parallel import run_with_deadline
 from pyostree.repo.repo import Repo
 from pyostree.repo.summary import SUMMARY_NAME
 
-# Nobody vouches for a peer: decoding this much takes some 150 MB of memory for a moment.
-MAX_PEER_SUMMARY_BYTES = 8 << 20
+# Nobody vouches for a peer: the index of this much takes some 50 MB of memory for a moment.
+MAX_PEER_SUMMARY_BYTES = 16 << 20
 MAX_THREADS = 8
 _SIGN_BIT = 1 << 63
 _log = logging.getLogger(__name__)
@@ -57,20 +58,19 @@ class Offer(NamedTuple):
     last_modified: int = 0
 
 
-def offer_of(summary: Summary, wanted: Iterable[CollectionRef]) -> Offer:
+def offer_of(summary: Listing, wanted: Iterable[CollectionRef]) -> Offer:
     """Return which of the wanted refs a summary lists.
 
     Raises:
         InvalidNameError: one of them has a wrong checksum.
+        FormatError: the summary is damaged.
     """
-    refs = list(wanted)
     found: dict[CollectionRef, Offered] = {}
-    for collection_id, listed in summary.collections():
-        for ref in refs:
-            entry = find_ref(listed, ref.ref) if ref.collection_id == collection_id else None
-            if entry is not None:
-                found[ref] = Offered(entry.checksum, entry.size, _signed(entry.timestamp))
-    return Offer(found, summary.last_modified or 0)
+    for ref in wanted:
+        entry = summary.find(ref.ref, ref.collection_id)
+        if entry is not None:
+            found[ref] = Offered(entry.checksum, entry.size, _signed(entry.timestamp))
+    return Offer(found, big_endian_value(summary.lookup(LAST_MODIFIED)) or 0)
 
 
 def _signed(timestamp: int | None) -> int | None:
@@ -129,7 +129,7 @@ def fetch_offers(
         try:
             data = read_summary(search, remote)
             with _decoding:  # one at a time, for its memory
-                return offer_of(decode_summary(data), refs_of(remote, search.refs))
+                return offer_of(SummaryIndex(data), refs_of(remote, search.refs))
         except (OstreeError, OSError) as err:
             name = remote if isinstance(remote, str) else remote.name
             _log.debug("Failed to download summary for remote ‘%s’: %s", name, describe(err))

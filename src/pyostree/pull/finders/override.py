@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pyostree.errors import NotFoundError, OstreeError, describe
 from pyostree.formats.refspec import CollectionRef
-from pyostree.formats.summary import decode_summary
+from pyostree.formats.summary_index import SummaryIndex
 from pyostree.pull.finders.base import FinderResult, Search
 from pyostree.pull.finders.offers import MAX_THREADS, offer_of, read_summary
 from pyostree.remote.dynamic import DynamicRemote, override_remote
@@ -53,7 +53,7 @@ class OverrideFinder:
         if not remotes:
             return []
         try:
-            summary = decode_summary(read_summary(search, next(iter(remotes.values()))))
+            summary = SummaryIndex(read_summary(search, next(iter(remotes.values()))))
             refs = [ref for ref in search.refs if ref.collection_id in remotes]
             found = offer_of(summary, refs).refs
         except (OstreeError, OSError) as err:
