@@ -124,6 +124,8 @@ class _Parent:
     def _stop(self) -> None:
         self._announcer.dismiss()
         self._crew.dismiss()
+        for listener in itertools.chain(*self._listeners):
+            listener.close()  # who comes now is refused, and may go to another mirror
         while len(self._crew) or len(self._announcer):
             if self._wait() in _STOP:
                 self._crew.kill()
@@ -159,10 +161,14 @@ class _Parent:
     def _work(self) -> Work:
         def work(number: int, ready: int) -> None:
             os.close(self._life_of_parent)
+            own = self._listeners[number]
+            for listener in itertools.chain(*self._listeners):
+                if listener not in own:
+                    listener.close()
             run_worker(
                 Job(
                     sites=self._sites,
-                    listeners=self._listeners[number],
+                    listeners=own,
                     certificates=self._options.certificates,
                     access_log=self._options.access_log,
                     idle_s=self._options.idle_s,
@@ -177,16 +183,19 @@ class _Parent:
 
     def _announce(self) -> Work:
         """Return the work of the process that announces the repositories."""
+        inet = [one for one in self._listeners[0] if one.family != socket.AF_UNIX]
+        hosts = [one.getsockname()[0] for one in inet]
+        port = _port(inet[0]) if inet else 0
 
         def work(_: int, ready: int) -> None:
             from pyostree.serve.advertise import Advertiser
 
             os.close(self._life_of_parent)
             told, tell = os.pipe()
+            for listener in itertools.chain(*self._listeners):
+                listener.close()
             signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"\0"))
-            inet = [one for one in self._listeners[0] if one.family != socket.AF_UNIX]
-            hosts = [one.getsockname()[0] for one in inet]
-            with Advertiser(hosts, _port(inet[0]), self._options.places, say=_say):
+            with Advertiser(hosts, port, self._options.places, say=_say):
                 os.write(ready, READY)
                 select.select((told, self._life), (), ())
 

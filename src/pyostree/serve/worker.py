@@ -65,14 +65,14 @@ async def _run(job: Job) -> None:
         loop.remove_reader(job.life)
         for engine in engines:
             engine.stop()
+        for listener in job.listeners:
+            listener.close()
 
     loop.add_reader(job.life, stop)
     loop.add_signal_handler(signal.SIGTERM, stop)
     helpers = [
         asyncio.create_task(_flush(application)),
-        asyncio.create_task(
-            _end_idle(frozenset(one.fileno() for one in job.listeners), job.idle_s)
-        ),
+        asyncio.create_task(_end_idle(job.idle_s)),
     ]
     serving = [asyncio.create_task(engine.serve()) for engine in engines]
     await asyncio.sleep(0)  # each starts listening before it waits for the first time
@@ -89,7 +89,7 @@ async def _flush(application: Application) -> None:
         application.flush_log()
 
 
-async def _end_idle(own: frozenset[int], idle_s: int) -> None:
+async def _end_idle(idle_s: int) -> None:
     while True:
         await asyncio.sleep(min(_MAX_CHECK_S, idle_s / 4))
-        await asyncio.to_thread(close_idle, own, idle_s)
+        await asyncio.to_thread(close_idle, idle_s)
