@@ -238,6 +238,8 @@ class DeltaPull:
     def _count(self, plan: DeltaPlan) -> None:
         deltas = self._progress.deltas
         store = self._repo.store
+        if not deltas.size:
+            deltas.bytes_before = self._progress.bytes_transferred
         for fallback in plan.fallbacks:
             is_here = store.has(ObjectName(fallback.checksum, ObjectType.FILE))
             deltas.add_fallback(fallback.size, fallback.usize, is_here=is_here)

@@ -181,9 +181,10 @@ class NetworkSupplier:
         if not self._storage.is_full:
             self._content.feed()
         if self._fetcher.pending:
-            for completed in self._fetcher.poll(self._patience_s()):
-                self._receive(completed)
+            arrived = self._fetcher.poll(self._patience_s())
             self._progress.bytes_transferred = self._fetcher.bytes_transferred - self._bytes_before
+            for completed in arrived:
+                self._receive(completed)
         self._storage.step()
         self._progress.writes = self._storage.in_progress
         if self.deltas is not None:

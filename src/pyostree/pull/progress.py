@@ -55,23 +55,28 @@ class DeltaProgress:
         parts_done: parts applied or here.
         size: bytes of all parts and fallbacks, as they are fetched.
         size_done: of those that came or are here.
+        size_here: of those that need not be fetched.
+        bytes_before: `PullProgress.bytes_transferred` when the first delta was known.
         usize: bytes that the objects of all of them hold.
     """
 
     __slots__ = (
+        "bytes_before",
         "fallbacks",
         "fallbacks_done",
         "parts",
         "parts_done",
         "size",
         "size_done",
+        "size_here",
         "usize",
     )
 
     def __init__(self) -> None:
         self.parts = self.parts_done = 0
         self.fallbacks = self.fallbacks_done = 0
-        self.size = self.size_done = self.usize = 0
+        self.size = self.size_done = self.size_here = self.usize = 0
+        self.bytes_before = 0
 
     def add_part(self, size: int, usize: int, *, is_here: bool) -> None:
         """Count a part in."""
@@ -79,6 +84,7 @@ class DeltaProgress:
         self.size += size
         self.usize += usize
         if is_here:
+            self.size_here += size
             self.part_done(size)
 
     def add_fallback(self, size: int, usize: int, *, is_here: bool) -> None:
@@ -87,6 +93,7 @@ class DeltaProgress:
         self.size += size
         self.usize += usize
         if is_here:
+            self.size_here += size
             self.fallback_done(size)
 
     def part_done(self, size: int) -> None:

@@ -26,7 +26,6 @@ class PullTotals:
         self._supplier = supplier
         self._progress = progress
         self._is_summed = False
-        self._has_deltas = False
 
     def update(self, *, with_bytes: bool) -> None:
         """Bring the counters up to date.
@@ -52,9 +51,8 @@ class PullTotals:
     def _update_bytes(self) -> None:
         progress = self._progress
         deltas = progress.deltas
-        if deltas.size and not self._has_deltas:
-            self._has_deltas = self._is_summed = True
-            progress.bytes_total = progress.bytes_done + deltas.size - deltas.size_done
+        if deltas.size:
+            progress.bytes_total = deltas.bytes_before + deltas.size - deltas.size_here
         elif not self._is_summed:
             self._is_summed = True
             wanted = set(self._supplier.wanted_content())
