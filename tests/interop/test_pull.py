@@ -17,6 +17,7 @@ from repo_lab import (
     Command,
     check_both,
     commit,
+    elsewhere,
     make_repo,
     make_tree,
     must,
@@ -231,6 +232,25 @@ class TestLocal:
         must(ours("pull-local", f"--repo={repo}", published.repo, "main"))
         for name in object_names(repo):
             assert (repo / "objects" / name).samefile(published.repo / "objects" / name)
+
+    @pytest.mark.parametrize("reason", ["other device", "other owner"])
+    @pytest.mark.parametrize("mode", MODES)
+    def test_where_no_link_can_be_made_same_repository_and_output(
+        self, tmp_path: Path, mode: str, reason: str
+    ) -> None:
+        origin = make_repo(tmp_path / "origin", mode)
+        canonical = ["--canonical-permissions"] if mode == "bare-user-only" else []
+        commit(origin, "-b", "main", f"--tree=dir={make_tree(tmp_path / 'tree')}", *canonical)
+        if reason == "other owner":
+            os.chown(origin / "objects", 1000, 1000)
+        with elsewhere(tmp_path) as other:
+            base = Path(other.label) if reason == "other device" else tmp_path
+            for number, words in enumerate(([], ["--untrusted"])):
+                mine, theirs = (make_repo(base / f"{name}{number}", mode) for name in "ab")
+                printed = must(ours("pull-local", f"--repo={mine}", *words, origin))
+                expected = must(reference("pull-local", f"--repo={theirs}", *words, origin))
+                assert printed == expected
+                assert left_behind(mine) == left_behind(theirs)
 
     def test_remote_option_stores_remote_refs(self, tmp_path: Path, published: Published) -> None:
         repo = make_repo(tmp_path / "c")
