@@ -341,7 +341,7 @@ def test_volume_that_hangs_costs_only_its_time(
 
 def test_summary_of_many_refs_is_searched_in_bounded_memory(place: Place) -> None:
     summary = place.repo / "summary"
-    os.truncate(summary, 16 * MIB + 1)
+    os.truncate(summary, 4 * MIB + 1)
     assert not place.is_found()
 
 

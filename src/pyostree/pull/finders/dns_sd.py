@@ -275,6 +275,6 @@ async def _ask(zeroconf: Zeroconf, listener: _Listener, wait_s: float) -> None:
 
 
 def _missing() -> UnsupportedError:
-    err = UnsupportedError("The local network cannot be searched without the package zeroconf")
+    err = UnsupportedError("The local network cannot be asked without the package zeroconf")
     err.hint = "pip install 'pyostree[lan]'"
     return err

@@ -26,8 +26,8 @@ from pyostree.repo.parallel import run_with_deadline
 from pyostree.repo.repo import Repo
 from pyostree.repo.summary import SUMMARY_NAME
 
-# Nobody vouches for a peer: the index of this much takes some 50 MB of memory for a moment.
-MAX_PEER_SUMMARY_BYTES = 16 << 20
+# Nobody vouches for a peer: the index of the worst that fits takes 100 MB of memory for a moment.
+MAX_PEER_SUMMARY_BYTES = 4 << 20
 MAX_THREADS = 8
 _SIGN_BIT = 1 << 63
 _log = logging.getLogger(__name__)
