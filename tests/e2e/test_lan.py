@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from gpg_lab import KEYS, GpgHome, gpg_home
 from lan_lab import Lan, local_network
-from repo_lab import OURS, WHEN, make_repo, must, ours, refs_of
+from repo_lab import OURS, WHEN, make_repo, must, ours, refs_of, run_process
 
 COLLECTION = "org.example.Os"
 REF = "os/stable"
@@ -50,14 +50,15 @@ def client(tmp_path: Path, gpg: GpgHome) -> Path:
 
 
 @contextmanager
-def serving(lan: Lan, site: Path, *hosts: str) -> Iterator[None]:
-    """Serve on each host the repository of its name."""
+def serving(lan: Lan, site: Path, *hosts: str, places: Sequence[str] = ()) -> Iterator[None]:
+    """Serve on each host the repository of its name, or `places`."""
     with ExitStack() as stack:
         ports = [site / f"{host}-port" for host in hosts]
         for host, port in zip(hosts, ports, strict=True):
             port.unlink(missing_ok=True)
             words = ["serve", "--advertise", "--host=::", f"--port={PORT}", f"--port-file={port}"]
-            stack.enter_context(lan.running(host, OURS, *words, "--quiet", site / host))
+            served = places or [site / host]
+            stack.enter_context(lan.running(host, OURS, *words, "--quiet", *served))
         deadline_s = time.monotonic() + _START_S
         while not all(port.exists() and port.stat().st_size for port in ports):
             assert time.monotonic() < deadline_s, "the servers do not start"
@@ -126,3 +127,41 @@ def test_advertised_refs_follow_the_summary(
 
     assert before.stdout == "No results.\n"
     assert _commit(tmp_path, "new") in after.stdout
+
+
+def test_several_repositories_of_a_server_are_found_by_their_numbers(
+    site: Path, client: Path, tmp_path: Path
+) -> None:
+    apps = make_repo(tmp_path / "apps", collection_id="org.example.Apps")
+    must(ours("commit", f"--repo={apps}", "-b", "app", "-s", "x", WHEN, f"--tree=dir={site}/tree"))
+    must(ours("summary", f"--repo={apps}", "-u"))
+    words = ["--no-gpg-verify", "--collection-id=org.example.Apps", "apps", "http://127.0.0.1:1/"]
+    must(ours("remote", "add", f"--repo={client}", *words))
+    search = ["find-remotes", "--finders=lan", f"--repo={client}", COLLECTION, REF]
+    places = [f"os={site}/new", f"1={apps}"]
+    with local_network("new", "me") as lan, serving(lan, tmp_path, "new", places=places):
+        done = lan.run("me", OURS, *search, "org.example.Apps", "app")
+
+    assert "2/2 refs were found.\n" in done.stdout, done.stderr
+    assert f": http://10.77.0.1:{PORT}/0\n" in done.stdout
+    assert f": http://10.77.0.1:{PORT}/1\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--host=127.0.0.1"], "A server that only this machine can reach is not announced"),
+        (
+            ["--host=::", "--tls-cert=x", "--tls-key=x"],
+            "Cannot announce a server with TLS: peers speak plain HTTP",
+        ),
+    ],
+    ids=["loopback", "tls"],
+)
+def test_serve_that_cannot_be_announced_says_so_and_ends(
+    site: Path, options: list[str], message: str
+) -> None:
+    done = run_process(OURS, "serve", "--advertise", "--port=0", *options, site / "new")
+
+    assert (done.status, done.out) == (1, "")
+    assert done.err == f"error: {message}\n"

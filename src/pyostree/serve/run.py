@@ -148,6 +148,8 @@ class _Parent:
             self._sites = fresh
             self._crew.dismiss()
             self._crew.start(self._work())
+            self._announcer.dismiss()
+            self._announcer.start(self._announce())
         self._manager.ready(self._summary())
 
     def _wait(self) -> int | None:
@@ -232,6 +234,8 @@ def _check(options: ServeOptions) -> None:
     """Raise what a worker would only find when it starts."""
     if options.port_file == "-" and options.access_log == "-":
         raise ConflictError("Cannot use --port-file=- and --access-log=- at the same time")
+    if options.advertise and options.certificates is not None:
+        raise ConflictError("Cannot announce a server with TLS: peers speak plain HTTP")
     if options.certificates is not None:
         chain, key = options.certificates
         try:
