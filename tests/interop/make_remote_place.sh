@@ -45,12 +45,13 @@ rm -rf deltas/delta-indexes deltas/summary
 # child: has remotes of its own, and those of its parent
 "$ostree" init --repo=parent --mode=bare-user
 "$ostree" remote --repo=parent add both http://localhost/parent --set=proxy=http://p
-"$ostree" remote --repo=parent add above http://localhost/above pb
+"$ostree" remote --repo=parent add above http://localhost/above pb --collection-id=org.above.A
 "$ostree" init --repo=child --mode=bare-user
 "$ostree" config --repo=child set core.parent "$PWD/parent"
 "$ostree" config --repo=child set core.fsync false
 "$ostree" remote --repo=child add both http://localhost/child
-"$ostree" remote --repo=child add own http://localhost/own
+"$ostree" remote --repo=child add own http://localhost/own --collection-id=org.own.O
+commit child -b main --timestamp=@1700000000 tree
 
 # phys, soft: sysroots, physical and not
 for root in phys soft; do
@@ -64,6 +65,9 @@ for root in phys soft; do
     "$ostree" remote --repo=$root/ostree/repo add inconf http://localhost/inconf
 done
 mkdir soft/sysroot
+# broken: with a file that cannot be parsed
+cp -a soft broken
+printf 'junk\n' > broken/etc/ostree/remotes.d/junk.conf
 
 # www: what the server has
 mkdir -p www

@@ -25,7 +25,7 @@ from web_lab import Web, serving
 TABLE = Path(__file__).with_name("remote_commands.txt")
 MAKE_PLACE = Path(__file__).with_name("make_remote_place.sh")
 REPOS = (
-    *("a", "coll", "deltas", "empty", "parent", "child", "phys", "soft", "client"),
+    *("a", "coll", "deltas", "empty", "parent", "child", "phys", "soft", "broken", "client"),
     *("plain", "signed"),
 )
 LOCALE = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -119,6 +119,7 @@ def normal(result: Result) -> Result:
         text = re.sub(r"(?m)^Summary is unsigned\n", "", text)
         text = re.sub(r"(?s)\nFound 1 signature on the summary:\n.*", "", text)
         text = re.sub("(Initializing sysroot|Opening sysroot repo): ", "", text)
+        text = re.sub(r"(sysroot: )Reloading remotes: (Failed to parse \S+: )?", r"\1", text)
         text = re.sub(r"(last-modified'?\)?: ).*?(?=[,>\n])", r"\1<now>", text)
         texts.append(re.sub(r"(?m)^Expires: 20.*", "Expires: <later>", text))
     return Result(result.status, *texts)

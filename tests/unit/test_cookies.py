@@ -45,6 +45,22 @@ def test_adding_keeps_what_the_file_has_and_deleting_hides_it(tmp_path: Path) ->
         assert jar.stat().st_mode & 0o777 == 0o600
 
 
+def test_lines_of_other_programs_are_read_and_kept_as_they_are(tmp_path: Path) -> None:
+    good = (
+        " h FALSE / FALSE 5 one v ",
+        "h\tFALSE\t/a b\tFALSE\t6\ttwo\t",
+        "#HttpOnly_h\tFALSE\t/\tFALSE\t0\tthree\tx y",
+    )
+    bad = ("# comment", "", "h\tFALSE\t/\tTRUE\tjunk\tq\tv", "h\tFALSE\t/\tTRUE\t1\tq")
+    with Repo.create(tmp_path / "repo", RepoMode.ARCHIVE) as repo:
+        jar = tmp_path / "repo/r.cookies.txt"
+        jar.write_text("\n".join((*bad, *good)))
+        found = [(cookie.path, cookie.name, cookie.value) for cookie in read_cookies(repo, "r")]
+        assert found == [("/", "one", "v"), ("/a b", "two", ""), ("/", "three", "x y")]
+        delete_cookie(repo, "r", domain="h", path="/a b", name="two")
+        assert jar.read_text().splitlines() == [good[0], good[2]]
+
+
 def test_remote_is_no_path(tmp_path: Path) -> None:
     cookie = new_cookie("d", "/", "n", "v")
     repo = Repo.create(tmp_path / "repo", RepoMode.ARCHIVE)

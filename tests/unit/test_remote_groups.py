@@ -72,7 +72,8 @@ def test_remote_in_two_places_is_an_error(repo: Repo, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         configured_remotes(repo)
     assert describe(caught.value) == (
-        'opening repo: Reloading remotes: Multiple specifications found for remote "near"'
+        "loading sysroot: Opening sysroot repo: Reloading remotes: "
+        'Multiple specifications found for remote "near"'
     )
 
 
@@ -81,6 +82,19 @@ def test_damaged_file_of_remotes_is_named(repo: Repo, tmp_path: Path) -> None:
     path.write_text("url=x\n")
     with pytest.raises(FormatError, match=f"Failed to parse {path}: "):
         configured_remotes(repo)
+
+
+def test_collections_of_parents_remotes_count(tmp_path: Path) -> None:
+    group = '[remote "{}"]\nurl=u\ncollection-id={}\n'
+    for name, text in (
+        ("parent", group.format("above", "org.above.A") + group.format("both", "org.not.This")),
+        ("child", f"[core]\nparent={tmp_path}/parent\n" + group.format("both", "org.both.B")),
+    ):
+        Repo.create(tmp_path / name, RepoMode.BARE_USER_ONLY).close()
+        with (tmp_path / name / "config").open("a") as config:
+            config.write(text)
+    with Repo.open(tmp_path / "child") as child:
+        assert remote_collections(child) == {"above": "org.above.A", "both": "org.both.B"}
 
 
 def test_collection_that_is_none_is_passed_over(repo: Repo, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ whether only over TLS, expiry in seconds since 1970 UTC, name, value.
 
 from __future__ import annotations
 
+import re
 import stat
 import time
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from pyostree.repo.repo import Repo
 _FIELDS = 7
 _LIFETIME_S = 25 * 365 * 24 * 60 * 60
 _MAX_FILE_BYTES = 1 << 20
+_NUMBER = re.compile(r"-?[0-9]+", re.ASCII)
 _PUBLIC, _PRIVATE = 0o644, 0o600
 
 
@@ -54,13 +56,26 @@ def new_cookie(domain: str, path: str, name: str, value: str) -> Cookie:
 
 def read_cookies(repo: Repo, remote: str) -> list[Cookie]:
     """Return the cookies of a remote, which need not be configured."""
+    return [cookie for _, cookie in _read_lines(repo, remote)]
+
+
+def _read_lines(repo: Repo, remote: str) -> list[tuple[str, Cookie]]:
+    """Return the lines that are cookies, as they are and as what they mean."""
     try:
         data = repo.dir.read_file(_file_name(remote), max_bytes=_MAX_FILE_BYTES)
     except FileNotFoundError:
         return []
     lines = data.decode("utf-8", "surrogateescape").split("\n")
-    rows = [line.split(maxsplit=_FIELDS - 1) for line in lines]
-    return [Cookie(*row) for row in rows if len(row) == _FIELDS]
+    found = ((line, _parse_line(line)) for line in lines)
+    return [(line, cookie) for line, cookie in found if cookie is not None]
+
+
+def _parse_line(line: str) -> Cookie | None:
+    # Other programs separate fields by any blanks; only tabs allow for blanks in a path or value.
+    for fields in (line.split("\t"), line.split()):
+        if len(fields) >= _FIELDS and _NUMBER.fullmatch(fields[4]):
+            return Cookie(*fields[:_FIELDS])
+    return None
 
 
 def add_cookie(repo: Repo, remote: str, cookie: Cookie) -> None:
@@ -72,7 +87,7 @@ def add_cookie(repo: Repo, remote: str, cookie: Cookie) -> None:
         old = repo.dir.read_file(name, max_bytes=_MAX_FILE_BYTES)
     if old and not old.endswith(b"\n"):
         old += b"\n"
-    repo.dir.replace_file(name, old + _encode([cookie]), mode=mode, sync=repo.fsync)
+    repo.dir.replace_file(name, old + _encode(["\t".join(cookie)]), mode=mode, sync=repo.fsync)
 
 
 def delete_cookie(repo: Repo, remote: str, *, domain: str, path: str, name: str) -> None:
@@ -81,17 +96,16 @@ def delete_cookie(repo: Repo, remote: str, *, domain: str, path: str, name: str)
     Raises:
         NotFoundError: there was none.
     """
-    cookies = read_cookies(repo, remote)
-    kept = [cookie for cookie in cookies if not cookie.is_same(domain, path, name)]
+    lines = _read_lines(repo, remote)
+    kept = [line for line, cookie in lines if not cookie.is_same(domain, path, name)]
     # The reference leaves a file that nobody else can read, too.
     repo.dir.replace_file(_file_name(remote), _encode(kept), mode=_PRIVATE, sync=repo.fsync)
-    if len(kept) == len(cookies):
+    if len(kept) == len(lines):
         raise NotFoundError("Cookie not found in jar")
 
 
-def _encode(cookies: list[Cookie]) -> bytes:
-    text = "".join("\t".join(cookie) + "\n" for cookie in cookies)
-    return text.encode("utf-8", "surrogateescape")
+def _encode(lines: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
 
 def _file_name(remote: str) -> str:

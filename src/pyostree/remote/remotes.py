@@ -15,7 +15,6 @@ from pyostree.errors import (
     ConflictError,
     OstreeError,
     RemoteNotFoundError,
-    doing,
 )
 from pyostree.formats.keyfile import KeyFile
 from pyostree.formats.refspec import check_remote_name, is_collection_id
@@ -23,6 +22,7 @@ from pyostree.repo.remote_groups import (
     RemoteSource,
     iter_remote_names,
     read_remote_sources,
+    reloading_remotes,
     remote_group,
 )
 from pyostree.repo.remotes_dir import RemotesDir, find_remotes_dir
@@ -53,7 +53,7 @@ class Remotes:
             FormatError: a file cannot be parsed.
             OSError: a file cannot be read.
         """
-        with doing("opening repo"), doing("Reloading remotes"):
+        with reloading_remotes(repo):
             directory = find_remotes_dir(repo)
             remotes = cls(repo, directory)
             remotes._sources = read_remote_sources(repo, directory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from pyostree.errors import ConfigError, doing
@@ -59,9 +60,21 @@ def read_remote_sources(repo: Repo, directory: RemotesDir | None) -> dict[str, R
     return found
 
 
+@contextmanager
+def reloading_remotes(repo: Repo) -> Iterator[None]:
+    """Note on errors that the remotes of a repository are read, which opening it means."""
+    opening: tuple[str, ...] = ("opening repo",)
+    if repo.sysroot_dir is not None:
+        opening = ("loading sysroot", "Opening sysroot repo")
+    with ExitStack() as notes:
+        for what in (*opening, "Reloading remotes"):
+            notes.enter_context(doing(what))
+        yield
+
+
 def configured_remotes(repo: Repo) -> dict[str, RemoteSource]:
     """Return what `read_remote_sources` does, for the directory that applies (same errors)."""
-    with doing("opening repo"), doing("Reloading remotes"):
+    with reloading_remotes(repo):
         directory = find_remotes_dir(repo)
         try:
             return read_remote_sources(repo, directory)
