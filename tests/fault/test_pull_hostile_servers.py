@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import REFERENCE_HTTPD
 from fault.certificates import Authority, server_context
 from fault.scripted_server import Fault, Reply, ScriptedServer, scripted_server
 from pyostree.formats.gvariant import encode
@@ -577,6 +578,31 @@ def test_one_broken_answer_in_twenty_does_not_stop_a_pull(
     must(ours("checkout", f"--repo={client.repo}", "-U", published.new, tmp_path / "out"))
     expected = published.repo.parent / "tree"
     subprocess.run(["diff", "-r", expected, tmp_path / "out"], check=True)
+
+
+@MODES
+@pytest.mark.parametrize("program", [[OURS, "trivial-httpd"], [REFERENCE_HTTPD]], ids=["o", "r"])
+def test_server_that_sends_halves_is_asked_for_the_rest(
+    tmp_path: Path, published: Published, mode: str, program: list[str]
+) -> None:
+    port_file = tmp_path / "port"
+    words = ["--force-range-requests", "-p", port_file, published.repo.parent]
+    with subprocess.Popen([*program, *words], stdout=subprocess.DEVNULL) as running:
+        try:
+            wait_for(lambda: port_file.exists() and port_file.read_text().endswith("\n"))
+            url = f"http://127.0.0.1:{port_file.read_text().strip()}/{published.repo.name}"
+            Client(tmp_path / "client", url, mode).works("--network-retries=1")
+        finally:
+            running.terminate()
+
+
+def test_debug_output_of_a_pull(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run_process(OURS, "pull", f"--repo={client.repo}", "origin", "main")
+    assert done.err == ""
+    done = run_process(
+        OURS, "pull", f"--repo={client.repo}", "origin", "main", OSTREE_DEBUG_HTTP="1"
+    )
+    assert "> GET /summary" in done.err
 
 
 @MODES

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pycurl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fault.scripted_server import Reply, ScriptedServer, scripted_server
 from pyostree.errors import FormatError
@@ -20,6 +24,7 @@ from pyostree.remote.fetch import (
     FetchSettings,
     fetch_one,
 )
+from pyostree.remote.transfer import Tally, Transfer
 from pyostree.remote.urls import parse_base_url
 
 SMALL = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(2000))
@@ -276,8 +281,6 @@ class TestNextProcess:
     def test_what_is_no_file_of_ours_is_left_alone(
         self, temp: Path, server: ScriptedServer, kind: str
     ) -> None:
-        import os
-
         victim = temp.parent / "victim"
         victim.write_bytes(b"precious")
         match kind:
@@ -343,3 +346,27 @@ def test_large_page_that_begins_wrongly_is_refused(temp: Path, server: ScriptedS
         done = fetch_one(running, request(server, "large", limit_from=refuse, keep_as=NAME))
         assert "Server returned HTTP 404" in str(done.error)
     assert list(temp.iterdir()) == []
+
+
+HEADER_WORDS = st.sampled_from(
+    [b"HTTP/1.1 ", b"206", b"200", b"Content-Range:", b" bytes ", b"5-", b"9/10", b"*", b"\r\n",
+     b"ETag: ", b"Last-Modified: ", b"Sun, 06 Nov 1994 08:49:37 GMT", b"\xb2"]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(HEADER_WORDS | st.binary(max_size=9)).map(b"".join), max_size=9))
+def test_any_headers_never_append_what_is_not_the_rest(lines: list[bytes]) -> None:
+    with Dir.at("/dev/shm") as temp:
+        transfer = Transfer(pycurl.Curl(), temp, Tally())
+        transfer.begin(FetchRequest("x", (parse_base_url("http://h/"),), immutable=True), 1)
+        transfer.start()
+        transfer.write(b"begin")
+        transfer.keep_body(10)
+        transfer.start()
+        for line in lines:
+            transfer.note_header(line)
+        transfer.write(b"other")
+        if not transfer.is_useless and transfer.status:
+            body = transfer.take_body().read()
+            assert body == (b"other" if transfer.status == 200 else b"beginother")
+        transfer.handle.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from fault.certificates import Authority, server_context
 from fault.scripted_server import Reply, scripted_server
 from pyostree.errors import FetchError
 from pyostree.fs.dir import Dir
+from pyostree.fs.journal import JournalEntry
 from pyostree.remote.curl import CurlFetcher, open_fetcher
 from pyostree.remote.fetch import (
     Completed,
@@ -310,3 +313,41 @@ def test_debug_output_is_on_stderr(lab: Nginx, capfd: pytest.CaptureFixture[str]
 def test_unreachable_server_is_an_error_value() -> None:
     done = get("http://127.0.0.1:1/", FetchSettings(retries=1))
     assert isinstance(done.error, FetchError)
+
+
+def test_names_beyond_ascii_are_sent(lab: Nginx, tmp_path: Path) -> None:
+    (lab.root / "größe").write_bytes(CONTENT)
+    jar = tmp_path / "kekse-größe.txt"
+    jar.write_text("127.0.0.1\tFALSE\t/\tFALSE\t4102444800\tfoo\tbar\n")
+    settings = NO_RETRY._replace(
+        user_agent="größe", headers=(("X-Token", "größe"),), cookies_path=str(jar)
+    )
+    assert content(get(lab.url(lab.ports.http), settings, path="größe")) == CONTENT
+    assert lab.notes(lab.ports.http, 1)[0].cookie == "foo=bar"
+
+
+def test_many_open_descriptors_do_not_stop_it(lab: Nginx) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limits[1]), limits[1]))
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        for _ in range(1100):  # select() can wait for numbers below 1024 only
+            stack.enter_context(open("/dev/null"))
+        assert content(get(lab.url(lab.ports.good), trusting(lab))) == CONTENT
+
+
+def test_failures_are_told_to_the_journal(lab: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries: list[JournalEntry] = []
+    monkeypatch.setattr("pyostree.remote.journal.write_journal", entries.append)
+    base = (parse_base_url(lab.url(lab.ports.http)),)
+    with fetcher(NO_RETRY._replace(remote="origin")) as running:
+        for path, optional in (("file", False), ("none", True), ("none", False)):
+            fetch_one(running, FetchRequest(path, base, optional=optional))
+    get(lab.url(lab.ports.http), path="none")  # of no remote
+    url = lab.url(lab.ports.http, "none")
+    (entry,) = entries
+    assert entry.message == (
+        f"libostree HTTP error from remote origin for <{url}>: Server returned HTTP 404"
+    )
+    assert entry.message_id == "f02bce89a54e4efab3a94a797d26204a"
+    assert entry.fields == {"OSTREE_REMOTE": "origin", "OSTREE_URL": url}

@@ -24,7 +24,8 @@ from pyostree.remote.throttle import Throttle
 from pyostree.remote.transfer import Tally, Transfer
 
 _MAX_WAIT_S = 1.0
-_SHORT_WAIT_S = 0.005  # when libcurl has nothing to wait on, such as a name that is looked up
+# When there is nothing that select() can wait on: a pause, or descriptors beyond its 1024.
+_SHORT_WAIT_S = 0.005
 _NOT_MODIFIED = 304
 # Older releases of pycurl know it by another name only.
 _LENGTH_NAMES = ("CONTENT_LENGTH_DOWNLOAD_T", "CONTENT_LENGTH_DOWNLOAD")
@@ -168,8 +169,9 @@ class CurlFetcher(Closing):
         ready = self._multi.select(wait_s)
         waited_s = time.monotonic() - now_s
         if ready <= 0 and waited_s < min(wait_s, _SHORT_WAIT_S):
-            time.sleep(min(wait_s, _SHORT_WAIT_S))
-        elif self._schedule.queue:
+            waited_s = min(wait_s, _SHORT_WAIT_S)
+            time.sleep(waited_s)
+        if self._schedule.queue:
             self._pace.note_wait(waited_s)
 
     def _note_progress(self, count: int) -> None:
