@@ -138,6 +138,12 @@ $o remote add --repo=c --no-gpg-verify --set=unconfigured-state='go away' away $
 $o remote add --repo=c --no-gpg-verify --custom-backend=magic custom $url/plain
 $o remote add --repo=c --no-gpg-verify mirrors mirrorlist=$url/mirrors
 $o remote add --repo=c --no-gpg-verify localmirrors mirrorlist=$url/localmirrors
+$o remote add --repo=c --no-gpg-verify oldbranches $url/plain main other
+$o remote add --repo=c --no-gpg-verify collbranches $url/both main
+$o remote add --repo=c --no-gpg-verify localbranches file://$PWD/www/plain main
+$o remote add --repo=c --no-gpg-verify --collection-id=org.example.Both ofboth $url/both
+$o remote add --repo=c --no-gpg-verify --set=gpg-verify-summary=true localunsigned file://$PWD/www/summary
+$o remote add --repo=c --gpg-import=$key/key1.asc --set=gpg-verify-summary=true localstrict file://$PWD/www/signed
 $o remote add --repo=c --no-gpg-verify nowhere http://127.0.0.1:1/
 $o remote add --repo=c --no-gpg-verify nopath $url/nosuch
 for pair in ca:archive-z2 cb:bare co:bare-user-only; do

@@ -41,7 +41,7 @@ def pull_from_repo(
     if request.needs_summary and files.summary is None:
         files = read_summary_files(source)
     if request.needs_summary or files.summary is not None:
-        terms.check_summary(files, must_exist=request.adds_all)
+        terms.check_summary(files, must_exist=request.is_full_mirror)
     plan = _plan(terms, source, request, files)
 
     def connect(job: PullJob) -> LocalSupplier:

@@ -126,7 +126,7 @@ class _Look:
         read: list[RemoteSummary] = []
 
         def check(found: SummaryFiles) -> None:
-            terms.check_summary(found, must_exist=request.adds_all)
+            terms.check_summary(found, must_exist=request.is_full_mirror)
             if found.summary is not None:
                 read.append(read_remote_summary(found.summary.data))
 

@@ -30,7 +30,7 @@ class Request(NamedTuple):
     Attributes:
         refs: named refs, each once.
         commits: commits asked for without a ref.
-        adds_all: every ref of the summary is wanted, too.
+        adds_all: every ref of the summary is wanted, too, if there is one.
         is_full_mirror: nothing but "all refs" was asked for; the summary is copied then.
     """
 
