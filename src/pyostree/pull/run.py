@@ -95,6 +95,7 @@ def run_plan(
             supplier.begin(Start(ref.checksum, ref.ref, current, options.depth))
         totals = PullTotals(repo, walker, supplier, progress)
         _drive(walker, supplier, totals, reporter, site.watch)
+        reporter.look(totals, is_end=True)
         refs: list[PulledRef] = []
         if not options.dry_run:
             refs = _set_refs(repo, transaction, plan, mirror=options.mirror)
@@ -151,9 +152,14 @@ class _Reporter:
         self._next_s = 0.0
         self._phases: set[PullPhase] = set()
 
-    def look(self, totals: PullTotals) -> None:
+    def look(self, totals: PullTotals, *, is_end: bool = False) -> None:
         """Take stock, and report if it is time."""
-        totals.update(with_bytes=self._report is not None)
+        is_watched = self._report is not None
+        # This is called for every few objects: where totals are known, now and then is enough.
+        is_due = is_end or (is_watched and time.monotonic() >= self._next_s)
+        if self._progress.objects_total is not None and not is_due:
+            return
+        totals.update(with_bytes=is_watched)
         # Totals are shown before content comes, and a pull may go back and forth between phases.
         if self._progress.phase not in self._phases or time.monotonic() >= self._next_s:
             self.report()
@@ -188,7 +194,6 @@ def _drive(
                 walker.advance()
             reporter.look(totals)  # before content is asked for
             has_more = supplier.step() or walker.has_work
-        reporter.look(totals)
         watch.check()  # after this the refs are set
     except (OstreeError, OSError):
         reporter.report_failure()
