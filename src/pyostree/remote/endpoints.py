@@ -95,6 +95,8 @@ def fetch_settings(
         http2=remotes.get_bool(name, "http2", True),
         http3=remotes.get_bool(name, "http3", False),
         compressed=options.compressed,
+        # No stranger is to choose whom we talk to.
+        follow_redirects=not remotes.is_temporary(name),
         proxy=remotes.get(name, "proxy") or None,
         tls_permissive=remotes.get_bool(name, "tls-permissive", False),
         tls_ca_path=remotes.get(name, "tls-ca-path"),
