@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from fault.scripted_server import ScriptedServer, scripted_server
+from pyostree.errors import UnsupportedError
 from pyostree.formats.bloom import BloomFilter, fit_filter
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.lan_record import LanRecord, encode_lan_record
@@ -29,6 +31,7 @@ from pyostree.formats.summary import (
 from pyostree.pull.finders.base import FinderResult, Search
 from pyostree.pull.finders.dns_sd import Announcement, Link, usable_hosts
 from pyostree.pull.finders.lan import LanFinder, select_peers
+from pyostree.pull.finders.names import make_finders
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.repo import Repo
 from pyostree.watch import Watch
@@ -249,3 +252,14 @@ def test_find_ignores_peers_without_summary_and_with_wrong_ones(
     assert [result.name for result in results] == [
         f"http_3A_2F_2F127.0.0.1_3A{server.url.rpartition(':')[2]}_2F3_ours.trustedkeys.gpg"
     ]
+
+
+def test_asking_for_the_lan_finder_without_its_package_is_an_error_with_a_hint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "zeroconf", None)
+
+    with pytest.raises(UnsupportedError, match="LAN repo finder requested") as raised:
+        make_finders(["config", "lan"])
+
+    assert "pyostree[lan]" in (raised.value.hint or "")

@@ -13,10 +13,17 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
 from pyostree.closing import Closing
-from pyostree.errors import ConflictError, NotFoundError, OstreeError, describe
+from pyostree.errors import (
+    ConflictError,
+    NotFoundError,
+    OstreeError,
+    UnsupportedError,
+    describe,
+)
 from pyostree.formats.lan_record import LanRecord, encode_lan_record
 from pyostree.pull.finders.dns_sd import FULL_TYPE, Link, local_links, open_zeroconf
 from pyostree.serve.announced import AnnouncedRepo
@@ -40,6 +47,12 @@ class UnreachableError(ConflictError):
     """Nobody on the network could reach the server."""
 
     hint = "listen on all addresses: `--host=::`"
+
+
+class MissingAnnouncerError(UnsupportedError):
+    """What speaks multicast DNS is not installed."""
+
+    hint = "pip install 'pyostree[lan]'"
 
 
 class AnnounceError(OstreeError):
@@ -70,13 +83,16 @@ class Advertiser(Closing):
 
         Raises:
             UnreachableError: the server listens on the loopback only.
-            UnsupportedError: `zeroconf` is not installed.
+            MissingAnnouncerError: `zeroconf` is not installed.
             OSError: a repository is gone.
         """
         self._hosts = [ipaddress.ip_address(host) for host in hosts]
         if all(host.is_loopback for host in self._hosts):
             raise UnreachableError("A server that only this machine can reach is not announced")
-        local_links()
+        if find_spec("zeroconf") is None:
+            raise MissingAnnouncerError(
+                "Announcing needs the package zeroconf, which is not installed"
+            )
         self._say = say
         self._said: set[str] = set()
         self._refresh_s = refresh_s

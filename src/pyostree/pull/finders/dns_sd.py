@@ -12,6 +12,7 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.errors import NotFoundError, UnsupportedError
@@ -102,6 +103,12 @@ def _listen(listener: _Listener, deadline_s: float, watch: Watch) -> None:
     while time.monotonic() < min(listener.last_s + _QUIET_S, end_s):
         watch.check()
         time.sleep(_TICK_S)
+
+
+def check_installed() -> None:
+    """Raise `UnsupportedError` unless `zeroconf` is installed."""
+    if find_spec("zeroconf") is None:
+        raise _missing()
 
 
 def local_links() -> list[Link]:
@@ -275,6 +282,8 @@ async def _ask(zeroconf: Zeroconf, listener: _Listener, wait_s: float) -> None:
 
 
 def _missing() -> UnsupportedError:
-    err = UnsupportedError("The local network cannot be asked without the package zeroconf")
-    err.hint = "pip install 'pyostree[lan]'"
+    err = UnsupportedError(
+        "LAN repo finder requested but ostree was compiled without Avahi support"
+    )
+    err.hint = "it needs the package zeroconf: pip install 'pyostree[lan]'"
     return err

@@ -34,12 +34,17 @@ def make_finders(names: Sequence[str]) -> list[Finder]:
 
     Raises:
         ConflictError: another name, or one twice.
+        UnsupportedError: what ``lan`` needs is not installed.
     """
     for number, name in enumerate(names):
         if name not in _BY_NAME or name in names[:number]:
             raise ConflictError(
                 f"Unknown or duplicate finder type given in --finders option: ‘{name}’"
             )
+    if "lan" in names:
+        from pyostree.pull.finders.dns_sd import check_installed
+
+        check_installed()  # who asks for it is told, rather than that nothing was found
     return [_BY_NAME[name]() for name in names]
 
 
