@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from pyostree.errors import FormatError
-from pyostree.formats.object_sizes import SIZES_KEY, SIZES_TYPE, decode_object_size
+from pyostree.formats.object_sizes import SIZES_KEY, SIZES_TYPE
 from pyostree.formats.objects import CHECKSUM_BYTES, Checksum, ObjectName, ObjectType
+from pyostree.formats.varint import decode_varint
 from pyostree.pull.progress import PullPhase, PullProgress
 from pyostree.pull.walk import Supplier, Walker
 from pyostree.repo.repo import Repo
@@ -76,11 +78,7 @@ def sum_listed(repo: Repo, commits: Iterable[Checksum], wanted: set[Checksum]) -
 
 def _collect(entries: Iterable[bytes], wanted: set[Checksum], found: dict[bytes, int]) -> None:
     for entry in entries:
-        if entry[:CHECKSUM_BYTES] not in wanted:
-            continue
-        try:
-            name, archived, _ = decode_object_size(entry)
-        except FormatError:
-            continue  # it is only information
-        if name.type is ObjectType.FILE:
-            found[name.checksum] = archived
+        checksum = entry[:CHECKSUM_BYTES]
+        if checksum in wanted:
+            with suppress(FormatError):  # it is only information
+                found[checksum], _ = decode_varint(entry, CHECKSUM_BYTES)
