@@ -17,7 +17,6 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.formats.refspec import CollectionRef
 from pyostree.pull.finders.base import FinderResult, Search
 from pyostree.pull.finders.offers import MAX_THREADS, Offer, Offered
-from pyostree.pull.finders.proof import prove_timestamp
 from pyostree.repo.parallel import run_with_deadline
 from pyostree.repo.repo import Repo
 
@@ -130,6 +129,8 @@ def _unproven(search: Search, candidates: Sequence[Candidate], times: _Times) ->
 
 def _prove(search: Search, claims: _Claims, times: _Times) -> None:
     """Fetch the commits; drop the candidates of which they cannot be had, or say another time."""
+
+    from pyostree.pull.finders.proof import prove_timestamp  # rarely needed
 
     def ask(ref: CollectionRef, commit: Checksum, candidate: Candidate) -> int | None:
         try:

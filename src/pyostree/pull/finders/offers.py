@@ -15,21 +15,19 @@ from pyostree.formats.summary import LAST_MODIFIED, big_endian_value
 from pyostree.formats.summary_index import SummaryIndex
 from pyostree.fs.dir import Dir
 from pyostree.pull.finders.base import Listing, Search
-from pyostree.remote.curl import open_fetcher
 from pyostree.remote.dynamic import DynamicRemote, add_dynamic
 from pyostree.remote.endpoints import FetchOptions, fetch_settings
 from pyostree.remote.fetch import FetchRequest, fetch_bytes
-from pyostree.remote.fetch_summary import fetch_summary
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.urls import parse_base_url
 from pyostree.repo.parallel import run_with_deadline
 from pyostree.repo.repo import Repo
-from pyostree.repo.summary import SUMMARY_NAME
 
 # Nobody vouches for a peer: the index of the worst that fits takes 100 MB of memory for a moment.
 MAX_PEER_SUMMARY_BYTES = 4 << 20
 MAX_THREADS = 8
 _SIGN_BIT = 1 << 63
+_SUMMARY = "summary"
 _log = logging.getLogger(__name__)
 _decoding = threading.Lock()
 
@@ -89,12 +87,14 @@ def read_summary(search: Search, remote: str | DynamicRemote) -> bytes:
     """
     repo = search.repo
     if isinstance(remote, str):
+        from pyostree.remote.fetch_summary import fetch_summary  # libcurl takes its time to load
+
         options = search.fetch
         data = fetch_summary(repo, remote, cache_dir=search.cache_dir, options=options).data
     elif remote.path is not None:
         with Dir.at(remote.path) as directory:
             limit = MAX_PEER_SUMMARY_BYTES
-            data = directory.read_file(SUMMARY_NAME, max_bytes=limit, follow=False)
+            data = directory.read_file(_SUMMARY, max_bytes=limit, follow=False)
     else:
         data = _fetch_from_peer(repo, remote, search.fetch)
     if data is None:
@@ -104,12 +104,14 @@ def read_summary(search: Search, remote: str | DynamicRemote) -> bytes:
 
 def _fetch_from_peer(repo: Repo, remote: DynamicRemote, fetch: FetchOptions) -> bytes | None:
     # Neither its signatures nor the cache are of use: the summary of a peer is not believed.
+    from pyostree.remote.curl import open_fetcher
+
     remotes = Remotes.load(repo)
     add_dynamic(remotes, remote)
     settings = fetch_settings(repo, remotes, remote.name, fetch._replace(compressed=True))
     with open_fetcher(settings, repo.tmp) as fetcher:
         bases = (parse_base_url(remote.url),)
-        request = FetchRequest(SUMMARY_NAME, bases, MAX_PEER_SUMMARY_BYTES, optional=True)
+        request = FetchRequest(_SUMMARY, bases, MAX_PEER_SUMMARY_BYTES, optional=True)
         return fetch_bytes(fetcher, request)
 
 

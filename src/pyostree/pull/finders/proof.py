@@ -9,7 +9,6 @@ from pyostree.formats.refspec import CollectionRef
 from pyostree.fs.dir import Dir
 from pyostree.pull.finders.base import Search
 from pyostree.pull.signatures import CommitSignatures
-from pyostree.remote.curl import open_fetcher
 from pyostree.remote.dynamic import DynamicRemote, add_dynamic
 from pyostree.remote.endpoints import fetch_settings, resolve_bases
 from pyostree.remote.fetch import MAX_METADATA_BYTES, Fetcher, FetchRequest, fetch_bytes
@@ -52,6 +51,8 @@ def _get(
             store = source.store
             commit = store.read_metadata(ObjectName(checksum, ObjectType.COMMIT))
             return commit, store.read_detached(checksum)
+    from pyostree.remote.curl import open_fetcher  # libcurl takes its time to load
+
     settings = fetch_settings(search.repo, remotes, name, search.fetch)
     with open_fetcher(settings, search.repo.tmp) as fetcher:
         bases = resolve_bases(fetcher, remotes, name).metadata
