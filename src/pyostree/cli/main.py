@@ -120,7 +120,8 @@ def _run_command(invocation: Invocation, command: Command, name: str, console: C
     def usage() -> str:
         from pyostree.cli.help import command_usage  # rarely needed
 
-        return command_usage(name, module.PARAMETERS, command.description, options)
+        usage = command_usage(name, module.PARAMETERS, command.description, options)
+        return usage + getattr(module, "EPILOG", "")
 
     parsed = _parse(options, usage, invocation.arguments, console)
     if parsed is None:

@@ -14,7 +14,7 @@ OPTIONS = (
     text(
         "host",
         metavar="ADDRESS",
-        help="Address to listen on (default: 127.0.0.1, this machine only; :: is everywhere)",
+        help="Address or name to listen on (default: 127.0.0.1, only this machine; :: is all)",
     ),
     integer("port", "P", metavar="PORT", help="TCP port (default: 8080); 0 is any free one"),
     filename("port-file", "p", metavar="PATH", help="Write the port to PATH (- is stdout)"),
@@ -38,6 +38,26 @@ OPTIONS = (
     flag("quiet", "q", help="Do not say what is served where"),
     positionals("places"),
 )
+EPILOG = """\
+Repositories must be archives. REPO is served at the top of the URL, the others below
+their names; without any it is the repository of the current directory, or $OSTREE_REPO.
+Only what clients ask for when they pull is served: the summary, refs, objects, deltas,
+and of the configuration the few keys that a pull looks at.
+
+Signals:
+  SIGTERM, SIGINT     Stop when running transfers are finished; a second one: at once
+  SIGHUP              Open repositories, certificates and the log anew, losing nobody
+
+Examples:
+  ostree serve /srv/repo
+                      http://127.0.0.1:8080/ for this machine, to try it
+  ostree serve --host=:: --port=443 --tls-cert=chain.pem --tls-key=key.pem \\
+      os=/srv/os apps=/srv/apps --access-log=/var/log/ostree.log
+                      https://HOST/os and https://HOST/apps for everybody
+
+Sockets that systemd has opened are used in place of --host and --port.
+
+"""
 _MAX_PORT = 65535
 
 
