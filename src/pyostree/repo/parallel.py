@@ -146,8 +146,14 @@ def run_with_deadline(
                 if not isinstance(err, Exception):
                     raise
 
-    for _ in range(min(threads, len(jobs))):
-        # A daemon: the interpreter's exit does not wait for one that hangs.
-        Thread(target=work, name="pyostree", daemon=True).start()
-    done, _ = wait(futures, timeout_s)
+    # Daemons: the interpreter's exit does not wait for those that hang.
+    workers = [
+        Thread(target=work, name="pyostree", daemon=True) for _ in range(min(threads, len(jobs)))
+    ]
+    for worker in workers:
+        worker.start()
+    done, late = wait(futures, timeout_s)
+    if not late:
+        for worker in workers:
+            worker.join()  # a process with threads may not fork helpers
     return [future.result() if future in done else None for future in futures]
