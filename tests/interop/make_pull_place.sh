@@ -116,6 +116,13 @@ $o pull-local --repo=cache www/plain $($o rev-parse --repo=www/plain main^)
 make child archive
 $o config --repo=child set core.parent $PWD/www/plain
 
+make heir bare-user
+$o config --repo=heir set core.parent $PWD/partial
+make auto archive
+$o config --repo=auto set core.auto-update-summary true
+$o remote add --repo=auto --no-gpg-verify summary $url/summary
+$o remote add --repo=auto --no-gpg-verify signed $url/signed
+
 $o init --repo=c --mode=bare-user
 for remote in plain summary stale signed deltas hidden indexed tomb quiet coll both bothbare \
     damaged bare bare-user world; do
@@ -144,6 +151,16 @@ $o remote add --repo=c --no-gpg-verify localbranches file://$PWD/www/plain main
 $o remote add --repo=c --no-gpg-verify --collection-id=org.example.Both ofboth $url/both
 $o remote add --repo=c --no-gpg-verify --set=gpg-verify-summary=true localunsigned file://$PWD/www/summary
 $o remote add --repo=c --gpg-import=$key/key1.asc --set=gpg-verify-summary=true localstrict file://$PWD/www/signed
+$o remote add --repo=c --no-gpg-verify slash $url/plain/
+$o remote add --repo=c --no-gpg-verify slashes $url//plain//
+$o remote add --repo=c --no-gpg-verify --contenturl=$url/nosuch nocontent $url/plain
+$o remote add --repo=c --no-gpg-verify --contenturl=mirrorlist=$url/mirrors listed $url/summary
+$o remote add --repo=c --no-gpg-verify --contenturl=file://$PWD/www/plain filed $url/summary
+$o remote add --repo=c --set=gpgkeypath=$key/key1.asc keyed $url/signed
+$o remote add --repo=c --set=gpgkeypath=$key/key2.asc keyed2 $url/signed
+$o remote add --repo=c --no-gpg-verify notfile file://$PWD/www/nosuch
+$o remote add --repo=c --no-gpg-verify localhost file://localhost$PWD/www/plain
+$o remote add --repo=c --no-gpg-verify encoded file://$PWD/%77ww/plain
 $o remote add --repo=c --no-gpg-verify nowhere http://127.0.0.1:1/
 $o remote add --repo=c --no-gpg-verify nopath $url/nosuch
 for pair in ca:archive-z2 cb:bare co:bare-user-only; do

@@ -38,7 +38,7 @@ from web_lab import Web, serving
 
 TABLE = Path(__file__).with_name("pull_commands.txt")
 MAKE_PLACE = Path(__file__).with_name("make_pull_place.sh")
-CLIENTS = ("c", "ca", "cb", "co", "partial", "child")
+CLIENTS = ("c", "ca", "cb", "co", "partial", "child", "heir", "auto")
 LOCALE = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 # Our help says the same in other words; its layout is compared elsewhere.
 _USAGE = re.compile(r"(?ms)^Usage:\n  \S+.*?^  --version [^\n]*\n")
@@ -47,6 +47,8 @@ _SECONDS = re.compile(r"transferred in \d+ seconds")
 _WHILE_FETCHING = re.compile(r"While fetching \S+: (?=Server returned HTTP)")
 _COMMIT = re.compile(r"\.commit(meta)?\b")
 _METADATA = re.compile(r"^\d+(?= metadata)|(?<= delta parts, )\d+(?= loose)")
+_OURS_ALONE = (".lock", "tmp/cache/summary-made")
+_LAST_MODIFIED = re.compile(rb"(last-modified\0+?.{4}).{8}", re.DOTALL)
 _SUMMARY = re.compile(r"/summaries/.|^summary(\.sig)?$")
 _STAGING = re.compile(r"staging-[0-9a-f-]{36}-\w{6}")
 _TEXT_BYTES = 4096
@@ -173,10 +175,11 @@ def other_files(repo: Path) -> dict[str, object]:
     for path in walk(repo):
         name = _STAGING.sub("staging", str(path.relative_to(repo)))
         is_staged_dir = name.startswith("tmp/staging") and path.is_dir()
-        if name.startswith("objects/") or name == ".lock" or is_staged_dir:
+        if name.startswith("objects/") or name in _OURS_ALONE or is_staged_dir:
             continue
         status = path.lstat()
         content = path.read_bytes() if path.is_file() and not is_object(path) else b""
+        content = _LAST_MODIFIED.sub(rb"\1", content)
         # The time of a copied summary is what the server said of its own.
         time_s = int(status.st_mtime) if _SUMMARY.search(name) else 0
         xattrs = () if is_object(path) else xattrs_of(path)
