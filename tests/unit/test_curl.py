@@ -177,6 +177,35 @@ def test_next_mirror_is_asked(fetcher: CurlFetcher, server: ScriptedServer) -> N
     assert [path.strip("/") for path in server.requests] == ["m1/small", "m2/small", "small"]
 
 
+def test_mirror_that_does_not_answer_is_left(tmp_path: Path, server: ScriptedServer) -> None:
+    dead = parse_base_url("http://127.0.0.1:1")
+    with make_fetcher(tmp_path, FetchSettings(retries=1)) as fetcher:
+        wanted = FetchRequest("small", (dead, *base(server)))
+        assert fetch_bytes(fetcher, wanted) == b"small content"
+        server.faults["small"] = lambda reply: reply._replace(promised=1000)
+        done = fetch_one(fetcher, FetchRequest("small", (*base(server), dead), immutable=True))
+        assert "[7] Couldn't connect to server" in str(done.error) or "[18] " in str(done.error)
+
+
+def test_last_mirror_that_answers_badly_leads_to_the_first(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    server.faults["/m1/small"] = lambda _: Reply(b"", 404)
+    server.faults["/m2/small"] = lambda _: Reply(b"", 500)
+    mirrors = tuple(base(server)[0].join(name) for name in ("m1", "m2"))
+    with make_fetcher(tmp_path, FetchSettings(retries=2)) as fetcher:
+        done = fetch_one(fetcher, FetchRequest("small", mirrors))
+    assert "m2/small: Server returned HTTP 500" in str(done.error)
+    assert [path.strip("/") for path in server.requests] == ["m1/small", "m2/small"] * 3
+
+
+def test_negative_retries_are_none(tmp_path: Path, server: ScriptedServer) -> None:
+    server.faults["small"] = lambda _: Reply(b"", 500)
+    with make_fetcher(tmp_path, FetchSettings(retries=-1)) as fetcher:
+        assert get(fetcher, server, "small").error is not None
+    assert len(server.requests) == 1
+
+
 def test_refused_connection_hides_the_password(fetcher: CurlFetcher) -> None:
     url = parse_base_url("http://user:secret@127.0.0.1:1/r")
     done = fetch_one(fetcher, FetchRequest("a", (url,)))

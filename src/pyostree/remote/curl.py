@@ -258,7 +258,7 @@ class CurlFetcher(Closing):
             transfer.drop_body()  # then from the start
         elif ending.is_error_status and transfer.mirror + 1 < len(transfer.request.bases):
             transfer.mirror += 1
-        elif transfer.attempts_left and is_retried(
+        elif transfer.attempts_left > 0 and is_retried(
             transfer, ending, retry_all=self._settings.retry_all
         ):
             self._retry(transfer, ending)
@@ -269,20 +269,23 @@ class CurlFetcher(Closing):
         return True
 
     def _retry(self, transfer: Transfer, ending: Ending) -> None:
-        is_kept = self._continues_later(transfer, ending)
+        gained = transfer.size - transfer.offset
+        mirrors = len(transfer.request.bases)
+        is_kept = self._continues_later(transfer, ending) and (gained > 0 or mirrors == 1)
         # What brought a good piece further was no failure: a large body may break off often.
-        if not is_kept or transfer.size - transfer.offset < MEMORY_BYTES:
+        if not is_kept or gained < MEMORY_BYTES:
             transfer.attempts_left -= 1
             transfer.attempts_made += 1
         if is_kept:
             transfer.keep_body(int(transfer.handle.getinfo(_CONTENT_LENGTH)))
         elif not (transfer.continues and ending.is_error_status):
-            transfer.mirror = 0
             transfer.drop_body()
+            # After an answer from the last one, the first; who does not answer is left.
+            transfer.mirror = (transfer.mirror + 1) % mirrors if ending.code else 0
         if ending.is_busy:
             self._pace.note_trouble()
         wait_s = delay_s(transfer.attempts_made, ending)
-        if wait_s:
+        if wait_s and not transfer.mirror:
             self._schedule.add_later(transfer, wait_s, pauses=bool(ending.asked_s))
         else:
             self._start(transfer)

@@ -21,8 +21,6 @@ _FINAL_CODES = frozenset(
     (
         pycurl.E_UNSUPPORTED_PROTOCOL,
         pycurl.E_URL_MALFORMAT,
-        pycurl.E_FILE_COULDNT_READ_FILE,
-        pycurl.E_FILESIZE_EXCEEDED,
         pycurl.E_TOO_MANY_REDIRECTS,
         pycurl.E_BAD_FUNCTION_ARGUMENT,
         pycurl.E_SSL_CERTPROBLEM,
@@ -48,8 +46,8 @@ _HINTS = {
     pycurl.E_PEER_FAILED_VERIFICATION: _AUTHORITY_HINT,
     pycurl.E_SSL_CACERT_BADFILE: "look at tls-ca-path of the remote",
 }
-_STEP_S = 0.1  # doubled with each attempt
-_MAX_STEP_S = 2.0
+_STEP_S = 0.05  # doubled with each attempt
+_MAX_STEP_S = 1.0
 _MAX_ASKED_S = 10.0  # whatever Retry-After says
 _JITTER_STEPS = 1009
 
@@ -122,9 +120,10 @@ def is_retried(transfer: Transfer, ending: Ending, *, retry_all: bool) -> bool:
         if ending.status in _NOT_FOUND_STATUSES:
             return False
         return retry_all or ending.status in _ALWAYS_RETRIED_STATUSES
-    if transfer.too_large or transfer.failure is not None:
+    is_ours = transfer.too_large or transfer.failure is not None
+    if is_ours or ending.code in (pycurl.E_FILESIZE_EXCEEDED, pycurl.E_FILE_COULDNT_READ_FILE):
         return False
-    return retry_all and ending.code not in _FINAL_CODES
+    return retry_all and (ending.code not in _FINAL_CODES or len(transfer.request.bases) > 1)
 
 
 def can_continue(transfer: Transfer, ending: Ending) -> bool:
