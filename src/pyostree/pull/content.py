@@ -7,9 +7,6 @@ written itself but for the compression.
 
 from __future__ import annotations
 
-import hashlib
-import stat
-import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +23,7 @@ from pyostree.formats.file_header import (
 from pyostree.formats.objects import Checksum
 from pyostree.repo.store.archive import ArchiveStore
 from pyostree.repo.store.bare_user_only import check_bare_user_only
+from pyostree.repo.store.plain_file import read_plain_file
 
 if TYPE_CHECKING:
     from pyostree.remote.fetch import Body
@@ -37,14 +35,6 @@ _CHUNK_BYTES = 1 << 20
 _RAW_DEFLATE = -15
 # No deflate stream holds more than this many times its own size.
 _MAX_RATIO = 1032
-# The usual body, a regular file without xattrs, has a header of fixed layout.
-_PLAIN_PREFIX = b"\0\0\0\x1a\0\0\0\0"  # length and padding
-_PLAIN_SUFFIX = b"\0\0\0\0\0\x19"  # device number, empty target, framing offset
-_PLAIN_BYTES = 34
-_PLAIN_FIELDS = struct.Struct(">QIII")
-_HASHED_PREFIX = b"\0\0\0\x12\0\0\0\0"
-_HASHED_SUFFIX = b"\0\0\0\0\0\x11"
-_MODE_BITS = 0o7777
 
 
 class Stored(NamedTuple):
@@ -110,48 +100,20 @@ class ContentReceiver:
     # -- in memory -----------------------------------------------------------------------
 
     def _store_plain(self, checksum: Checksum, raw: bytes) -> Stored | None:
-        """Store a small regular file without xattrs, with as few steps as possible.
-
-        Returns None for whatever else it is, and for whatever is wrong with it: the general way
-        has the words for that.
-        """
-        if raw[:8] != _PLAIN_PREFIX or raw[28:_PLAIN_BYTES] != _PLAIN_SUFFIX:
-            return None
-        size, uid, gid, mode = _PLAIN_FIELDS.unpack_from(raw, 8)
-        packed = memoryview(raw)[_PLAIN_BYTES:]
-        if size > min(_IN_MEMORY_BYTES, (len(packed) + 1) * _MAX_RATIO):
-            return None
-        if not stat.S_ISREG(mode) or mode & ~(stat.S_IFREG | _MODE_BITS) or self._checks_modes:
-            return None
-        content = self._inflate_plain(packed, size)
-        if content is None:
-            return None
-        digest = hashlib.sha256(_HASHED_PREFIX + raw[16:28] + _HASHED_SUFFIX)
-        digest.update(content)
-        if digest.digest() != checksum:
-            return None
-        if self._archive is not None:
-            with doing("Writing content object"):
-                return Stored(self._archive.put_archived(checksum, size, raw), size)
-        header = FileHeader(uid, gid, mode)
-        is_new = self._store.put_content(checksum, header, memoryview(content), is_missing=True)
-        return Stored(is_new, size)
-
-    def _inflate_plain(self, packed: memoryview, size: int) -> bytes | bytearray | None:
-        """Return the content; None unless there is exactly as much as promised."""
-        if self._archive is None:
-            content = _inflate_fast(packed, size)
-            return content if content is not None and len(content) == size else None
-        from isal import isal_zlib
-
-        inflater = isal_zlib.decompressobj(_RAW_DEFLATE)
-        try:
-            content = inflater.decompress(packed, size + 1)
-        except isal_zlib.IsalError:  # type: ignore[misc]  # its stub says it is an instance
+        """Store a usual object with as few steps as possible; None for the general way."""
+        file = None if self._checks_modes else read_plain_file(raw)
+        if file is None:
             return None
         # An archive keeps the bytes as they are: nothing may follow the stream.
-        is_exact = inflater.eof and not inflater.unused_data
-        return content if len(content) == size and is_exact else None
+        content = file.inflate() if self._archive is None else file.inflate_exactly()
+        if content is None or not file.has_checksum(checksum, content):
+            return None
+        if self._archive is None:
+            is_new = self._store.put_content(checksum, file.header, content, is_missing=True)
+            return Stored(is_new, file.size)
+        with doing("Writing content object"):
+            is_new = self._archive.put_archived(checksum, file.size, raw)
+        return Stored(is_new, file.size)
 
     def _store_small(self, checksum: Checksum, start: _Start, body: Body) -> bool:
         raw = body.read()
@@ -185,16 +147,6 @@ class ContentReceiver:
 def promised_bytes(body: Body) -> int:
     """Return how much content a body in memory claims to hold; 0 for one that lies in a file."""
     return int.from_bytes(body.read()[8:16], "big") if body.in_memory else 0
-
-
-def _inflate_fast(packed: memoryview, size: int) -> bytes | bytearray | None:
-    from deflate import DeflateError, deflate_decompress
-
-    try:
-        content: bytes | bytearray = deflate_decompress(packed, size)
-    except DeflateError:
-        return None
-    return content
 
 
 def _check_size(start: _Start, body: Body) -> None:

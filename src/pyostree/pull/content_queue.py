@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.body_limit import max_archived_bytes
 from pyostree.remote.fetch import Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
@@ -35,7 +35,7 @@ class ContentQueue:
     def __init__(self, fetcher: Fetcher, bases: tuple[BaseUrl, ...], boot_id: str) -> None:
         self._fetcher = fetcher
         self._bases = bases
-        self._boot_id = boot_id
+        self._kept_prefix = f"fetch-{boot_id}-"
         self._waiting: deque[Checksum] = deque()
         self._arrived = 0
         self._arrived_bytes = 0
@@ -70,12 +70,13 @@ class ContentQueue:
         return min(max(_WINDOW_BYTES // average, _MIN_WINDOW), _MAX_WINDOW)
 
     def _request(self, checksum: Checksum) -> FetchRequest:
+        digits = checksum.hex()
         return FetchRequest(
-            f"objects/{loose_path(checksum, 'filez')}",
+            f"objects/{digits[:2]}/{digits[2:]}.filez",
             self._bases,
             priority=_PRIORITY,
             tag=ObjectName(checksum, ObjectType.FILE),
             immutable=True,
-            keep_as=f"fetch-{self._boot_id}-{checksum}.filez",
+            keep_as=f"{self._kept_prefix}{digits}.filez",
             limit_from=max_archived_bytes,
         )

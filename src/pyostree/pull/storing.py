@@ -36,6 +36,7 @@ _BATCH_BYTES = 64 << 10
 _INLINE_BYTES = 48 << 10
 # Work for so long that the network would have to wait.
 _HEAVY_BYTES = 16 << 20
+_LEAST_HEAVY_BYTES = _HEAVY_BYTES // 1100  # no smaller body can hold so much
 _MAX_HEAVY = 4
 _MAX_THREAD_BATCHES = 6
 # Forking costs as much as storing some dozens of objects.
@@ -94,7 +95,9 @@ class ContentStorage(Closing):
     def add(self, checksum: Checksum, body: Body) -> None:
         """Store an object, sometime before `finish` returns."""
         size = body.size
-        if size > _INLINE_BYTES or promised_bytes(body) > _HEAVY_BYTES:
+        if size > _LEAST_HEAVY_BYTES and (
+            size > _INLINE_BYTES or promised_bytes(body) > _HEAVY_BYTES
+        ):
             self._add_large(checksum, body)
             return
         self._batch.append((checksum, body))

@@ -13,7 +13,7 @@ from pyostree.errors import ObjectNotFoundError, doing
 from pyostree.formats.file_header import FileHeader, check_header
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import CANNOT_LINK, Dir
-from pyostree.fs.file import InputFile
+from pyostree.fs.file import InputFile, read_start
 from pyostree.fs.kernel import copy_content
 from pyostree.fs.tempfile import TempFile
 from pyostree.fs.xattr import read_fd_xattr, read_fd_xattrs, set_fd_xattr, set_fd_xattrs
@@ -24,8 +24,11 @@ from pyostree.repo.store.bare_split_xattrs import BareSplitXattrsStore
 from pyostree.repo.store.bare_user import META_XATTR
 from pyostree.repo.store.bare_user_only import check_bare_user_only
 from pyostree.repo.store.base import ObjectStore
+from pyostree.repo.store.plain_file import read_plain_file
 from pyostree.repo.store.structure import check_structure
 from pyostree.repo.verify import read_verified, verify_content
+
+_PLAIN_FILE_BYTES = 32 << 10
 
 
 class Imported(NamedTuple):
@@ -164,6 +167,10 @@ class Importer:
         return origin.store.objects.stat(path).st_mode == header.mode
 
     def _rewrite(self, origin: _Origin, checksum: Checksum) -> Imported:
+        if origin.mode is RepoMode.ARCHIVE and self._target.mode is not RepoMode.ARCHIVE:
+            unpacked = self._unpack_plain(origin, checksum)
+            if unpacked is not None:
+                return unpacked
         with origin.store.open_content(checksum) as content:
             size = content.size
             if self._is_trusted:
@@ -176,6 +183,21 @@ class Importer:
                     content.header, content.chunks(), size=size, expected=checksum
                 ).is_new
         return Imported(is_new, size if is_new else 0)
+
+    def _unpack_plain(self, origin: _Origin, checksum: Checksum) -> Imported | None:
+        """Unpack a usual object with as few steps as possible; None for the general way."""
+        try:
+            raw = read_start(origin.store.objects, loose_path(checksum, "filez"), _PLAIN_FILE_BYTES)
+        except OSError:
+            return None
+        file = read_plain_file(raw) if len(raw) < _PLAIN_FILE_BYTES else None
+        content = None if file is None else file.inflate()
+        if file is None or content is None:
+            return None
+        if not (self._is_trusted or file.has_checksum(checksum, content)):
+            return None
+        is_new = self._store.put_content(checksum, file.header, content)
+        return Imported(is_new, file.size if is_new else 0)
 
     # -- sharing the file ----------------------------------------------------------------
 
