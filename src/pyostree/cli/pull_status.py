@@ -23,19 +23,22 @@ class View(Protocol):
 class PullStatus:
     """Shows a pull while it runs, and how it ended; a context manager around it.
 
+    Where nobody calls `finish`, the last line is only for terminals, as in the reference.
+
     Args:
         out: a terminal gets a bar, anything else only the last line.
         as_json: write events instead.
         shows_signatures: print on a terminal what is found about signatures.
     """
 
-    __slots__ = ("_is_broken", "_is_finished", "_view")
+    __slots__ = ("_is_broken", "_is_finished", "_result", "_view")
 
     def __init__(
         self, out: TextIO, *, as_json: bool = False, shows_signatures: bool = False
     ) -> None:
         self._view = _choose(out, as_json=as_json, shows_signatures=shows_signatures)
         self._is_finished = self._is_broken = False
+        self._result: PullResult | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +49,11 @@ class PullStatus:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not (self._is_finished or self._is_broken):
+        if self._is_finished or self._is_broken:
+            return
+        if value is None and self._result is not None and self.report is not None:
+            self.finish(self._result)
+        else:
             self._view.fail(value)  # leaves the line before an error is printed
 
     def interval_ms(self, asked: int) -> int:
@@ -60,6 +67,7 @@ class PullStatus:
 
     def update(self, progress: PullProgress) -> None:
         """Show how far the pull is."""
+        self._result = progress.result
         if self._is_broken:
             return  # it is reported once; what has arrived is still stored
         try:

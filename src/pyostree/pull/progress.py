@@ -131,6 +131,7 @@ class PullProgress:
         bytes_done: of `bytes_total`: of objects that came, or of the parts of them that did so far.
             Counted also when the total is unknown.
         verifications: the results of checking signatures, in order; only ever appended to.
+        result: set for the last report of a pull that succeeded.
         is_local: the source is a repository on this machine.
         metadata_fetched: commits, detached metadata, dirtrees and dirmetas that arrived.
         content_fetched: files that arrived.
@@ -163,6 +164,7 @@ class PullProgress:
         "metadata_wanted",
         "objects_total",
         "phase",
+        "result",
         "scanned",
         "started_s",
         "verifications",
@@ -175,6 +177,7 @@ class PullProgress:
         self.bytes_total: int | None = None
         self.bytes_done = 0
         self.verifications: list[Verification] = []
+        self.result: PullResult | None = None
         self.is_local = is_local
         self.metadata_fetched = 0
         self.content_fetched = 0

@@ -103,12 +103,13 @@ def run_plan(
             partial_commits = tuple(filter(repo.is_partial, walker.commits))
             if partial_commits:
                 transaction.after_commit(partial(_clear_partial, repo, partial_commits))
-    progress.phase = PullPhase.DONE
-    reporter.report()
     result = _result(progress, transaction, dry_run=options.dry_run)
     if site.transaction is not None:
         result = result._replace(content_bytes_written=None)
-    return result._replace(refs=tuple(refs), commits=tuple(walker.commits))
+    result = result._replace(refs=tuple(refs), commits=tuple(walker.commits))
+    progress.phase, progress.result = PullPhase.DONE, result
+    reporter.report()
+    return result
 
 
 def _transaction(site: PullSite) -> AbstractContextManager[Transaction]:
