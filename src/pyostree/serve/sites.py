@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from pyostree.closing import Closing
-from pyostree.errors import ConflictError, InvalidNameError, doing
+from pyostree.errors import ConflictError, InvalidNameError
 from pyostree.serve.answer import BAD_REQUEST, NOT_ALLOWED, NOT_FOUND, TOO_LONG, Answer
 from pyostree.serve.conditions import Headers
 from pyostree.serve.numbers import number_places
@@ -63,8 +63,7 @@ class Sites(Closing):
                 if place.name in self._by_name:
                     shown = f"the name {place.name}" if place.name else "the top of the server"
                     raise ConflictError(f"Two repositories for {shown}")
-                with doing(place.path):
-                    self._by_name[place.name] = ServedRepo(place.path)
+                self._by_name[place.name] = ServedRepo(place.path)
         except BaseException:
             self.close()
             raise
