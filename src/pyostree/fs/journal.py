@@ -19,6 +19,7 @@ from typing import NamedTuple
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 
 PRIORITY_ERROR = 3
+PRIORITY_INFO = 6
 
 _IDENTIFIER = "ostree"
 _MAX_VALUE_BYTES = 32 << 10  # a few of these fit the buffer that sockets have by default
@@ -50,6 +51,11 @@ def write_journal(entry: JournalEntry, *, socket_path: str = JOURNAL_SOCKET) -> 
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
         journal.settimeout(_MAX_WAIT_S)
         journal.sendto(encode_journal_entry(entry), socket_path)
+
+
+def note_journal(message: str) -> None:
+    """Send a message of little importance, if a journal listens."""
+    write_journal(JournalEntry(message, priority=PRIORITY_INFO))
 
 
 def encode_journal_entry(entry: JournalEntry) -> bytes:

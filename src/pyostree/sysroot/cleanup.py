@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pyostree.errors import doing
 from pyostree.formats.objects import is_checksum
 from pyostree.formats.refspec import Refspec
+from pyostree.formats.sizes import format_size
 from pyostree.fs.dir import Dir
+from pyostree.fs.journal import note_journal
 from pyostree.fs.kernel import set_immutable
 from pyostree.repo.prune import PruneOptions, prune
 from pyostree.sysroot.deployment import parse_deployment_name
@@ -22,7 +24,9 @@ def cleanup(sysroot: Sysroot) -> None:
     prepare_cleanup(sysroot)
     with doing("Pruning system repository"):
         # The deployed commits have refs by now.
-        prune(sysroot.repo, PruneOptions(refs_only=True, depth=0))
+        result = prune(sysroot.repo, PruneOptions(refs_only=True, depth=0))
+    if result.freed_bytes:
+        note_journal(f"Freed objects: {format_size(result.freed_bytes)}")
 
 
 def prepare_cleanup(sysroot: Sysroot) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyostree.errors import ConflictError, doing
 from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir
+from pyostree.fs.journal import note_journal
 from pyostree.repo.repo import Repo
 from pyostree.sysroot.etc_merge import EtcMerge, compare_etc
 from pyostree.sysroot.sysroot import Sysroot
@@ -55,7 +56,14 @@ def merge_etc(sysroot: Sysroot, merge_root: Dir, deployment: Dir) -> None:
     ):
         changes = compare_etc(default, current)
         sysroot.tell(changes.entry())
-        EtcMerge(current, deployment, xattrs=sysroot.settings.copy_xattrs).apply(changes)
+        merge = EtcMerge(
+            current, deployment, xattrs=sysroot.settings.copy_xattrs, on_skip=_note_skipped
+        )
+        merge.apply(changes)
+
+
+def _note_skipped(path: str) -> None:
+    note_journal(f"Ignoring non-regular/non-symlink file found during /etc merge: {path}")
 
 
 def clear_updated_stamps(deployment: Dir, var: Dir) -> None:
