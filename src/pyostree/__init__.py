@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     from pyostree.formats.commit import Commit
     from pyostree.formats.gvariant import Variant
     from pyostree.formats.objects import Checksum
+    from pyostree.formats.refspec import CollectionRef
     from pyostree.formats.summary import Summary, SummaryRef
     from pyostree.formats.xattrs import Xattrs
     from pyostree.progress import Cancel, Pace, Phase, Progress, ProgressCallback
+    from pyostree.pull.finders.base import FinderResult
     from pyostree.pull.options import PullOptions, RefKeyring
     from pyostree.pull.progress import PulledRef, PullResult
+    from pyostree.remote.dynamic import DynamicRemote
     from pyostree.repo.checkout_options import CheckoutOptions, Overwrite
     from pyostree.repo.commit import CommitResult
     from pyostree.repo.commit_labels import CommitLabels
@@ -69,6 +72,7 @@ __all__ = [
     "CheckoutOptions",
     "Checksum",
     "ChecksumMismatchError",
+    "CollectionRef",
     "Commit",
     "CommitLabels",
     "CommitModifier",
@@ -84,11 +88,13 @@ __all__ = [
     "Diff",
     "DiffOptions",
     "DirectoryEntry",
+    "DynamicRemote",
     "EmptyTreeError",
     "Entry",
     "FetchError",
     "FetchNotFoundError",
     "FileEntry",
+    "FinderResult",
     "FormatError",
     "FreeSpaceError",
     "FsckOptions",
@@ -142,6 +148,7 @@ _HOMES = {
     "CheckoutOptions": "repo.checkout_options",
     "Checksum": "formats.objects",
     "ChecksumMismatchError": "errors",
+    "CollectionRef": "formats.refspec",
     "Commit": "formats.commit",
     "CommitLabels": "repo.commit_labels",
     "CommitModifier": "repo.modifier",
@@ -157,11 +164,13 @@ _HOMES = {
     "Diff": "repo.diff",
     "DiffOptions": "repo.diff",
     "DirectoryEntry": "api.view",
+    "DynamicRemote": "remote.dynamic",
     "EmptyTreeError": "repo.mutable_tree",
     "Entry": "api.view",
     "FetchError": "errors",
     "FetchNotFoundError": "errors",
     "FileEntry": "api.view",
+    "FinderResult": "pull.finders.base",
     "FormatError": "errors",
     "FreeSpaceError": "errors",
     "FsckOptions": "repo.fsck",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import pyostree
 from gpg_lab import GpgHome, gpg_home
 from peer_lab import (
     COLLECTION,
@@ -44,6 +45,7 @@ from pyostree.formats.summary import (
     encode_summary,
 )
 from pyostree.formats.variant_dict import collection_ref_order
+from pyostree.progress import Progress
 from pyostree.pull.finders.base import FinderResult, Search, sort_results
 from pyostree.pull.finders.config import ConfigFinder
 from pyostree.pull.finders.find import FindOptions, find_remotes
@@ -507,3 +509,24 @@ def test_run_with_deadline_raises_errors_and_does_without_jobs() -> None:
     assert run_with_deadline([], threads=4) == []
     with pytest.raises(ZeroDivisionError):
         run_with_deadline([lambda: 1 // 0], threads=4)
+
+
+# -- for programs ------------------------------------------------------------------------
+
+
+def test_library_finds_pulls_and_fills_sticks(tmp_path: Path, vendor: Vendor, client: Path) -> None:
+    commit = vendor.commit("a")
+    vendor.publish()
+    pairs = [(COLLECTION, "a")]
+    (tmp_path / "stick").mkdir()
+    seen: list[Progress] = []
+    with pyostree.Repo.open(vendor.repo) as repo:
+        repo.create_usb(tmp_path / "stick", pairs, progress=seen.append)
+    assert seen[-1].is_finished
+    url = f"file://{tmp_path}/stick/.ostree/repo"
+    with pyostree.Repo.open(client) as repo:
+        found = repo.find_remotes(pairs, ["config"], urls=[url])
+        assert [one.finder for one in found] == [OverrideFinder.name, ConfigFinder.name]
+        (pulled,) = repo.pull_found(found, progress=seen.append)
+    assert [one.name for one in pulled.refs] == ["vendor:a"]
+    assert pulled_refs(client) == {"a": commit}

@@ -31,8 +31,8 @@ def pull_refs(
     cancel: Cancel | None,
 ) -> PullResult:
     """Pull from a remote."""
-    report, watch = _report(progress), watch_with(None, cancel)
-    return pull(repo, remote, _wanted(refs), _chosen(options), report, watch)
+    report, watch = report_to(progress), watch_with(None, cancel)
+    return pull(repo, remote, _wanted(refs), chosen_options(options), report, watch)
 
 
 def pull_refs_from_path(
@@ -44,8 +44,10 @@ def pull_refs_from_path(
     cancel: Cancel | None,
 ) -> PullResult:
     """Pull from the repository at a path."""
-    report, watch = _report(progress), watch_with(None, cancel)
-    return pull_local(repo, os.fspath(source), _wanted(refs), _chosen(options), report, watch)
+    report, watch = report_to(progress), watch_with(None, cancel)
+    return pull_local(
+        repo, os.fspath(source), _wanted(refs), chosen_options(options), report, watch
+    )
 
 
 def _wanted(refs: Refs) -> list[Wanted]:
@@ -53,11 +55,13 @@ def _wanted(refs: Refs) -> list[Wanted]:
     return parse_wanted("", [str(name) for name in names])[1]
 
 
-def _report(progress: ProgressCallback | None) -> Report | None:
+def report_to(progress: ProgressCallback | None) -> Report | None:
+    """Return what shows a pull's counters to a caller's function."""
     return None if progress is None else _Listener(progress).update
 
 
-def _chosen(options: PullOptions | None) -> PullOptions:
+def chosen_options(options: PullOptions | None) -> PullOptions:
+    """Return the caller's options, with an interval that suits programs."""
     chosen = options or PullOptions()
     return chosen._replace(update_interval_ms=chosen.update_interval_ms or _INTERVAL_MS)
 

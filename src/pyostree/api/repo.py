@@ -12,12 +12,14 @@ from pyostree.repo import repo as core
 
 if TYPE_CHECKING:
     from pyostree.api.commits import CommitOptions, HistoryEntry, Layer, MetadataValue
+    from pyostree.api.peers import Pairs
     from pyostree.api.pulls import Refs
     from pyostree.api.remotes import Remotes
     from pyostree.api.report import FsckReport
     from pyostree.api.view import CommitView
     from pyostree.formats.gvariant import Variant
     from pyostree.formats.summary import Summary
+    from pyostree.pull.finders.base import FinderResult
     from pyostree.pull.options import PullOptions
     from pyostree.pull.progress import PullResult
     from pyostree.repo.checkout_options import CheckoutOptions
@@ -312,6 +314,67 @@ class Repo(core.Repo):
 
         self.check_writable()
         return pull_refs_from_path(self, source, refs, options, progress, cancel)
+
+    def find_remotes(
+        self,
+        refs: Pairs,
+        finders: Sequence[str] | None = None,
+        *,
+        urls: Sequence[str] = (),
+        cancel: Cancel | None = None,
+    ) -> list[FinderResult]:
+        """Find the repositories that have the newest commits of some refs, the best first.
+
+        What does not work is left out: a remote, a stick, a peer.
+
+        Args:
+            refs: pairs of a collection and a ref.
+            finders: where to look, some of ``config``, ``mount``, ``lan``; None: as configured.
+            urls: repositories to ask, too.
+        """
+        from pyostree.api.peers import find_pairs
+
+        return find_pairs(self, refs, finders, urls, cancel)
+
+    def pull_found(
+        self,
+        results: Sequence[FinderResult],
+        options: PullOptions | None = None,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> list[PullResult]:
+        """Pull what `find_remotes` found, each ref from the first repository that can give it.
+
+        Commits must be signed by a key of the configured remote of their collection.
+
+        Raises:
+            FetchError: some refs could not be had; the others are here.
+        """
+        from pyostree.api.peers import pull_results
+
+        self.check_writable()
+        return pull_results(self, results, options, progress, cancel)
+
+    def create_usb(
+        self,
+        mount_path: AnyPath,
+        refs: Pairs,
+        *,
+        destination: str = ".ostree/repo",
+        progress: ProgressCallback | None = None,
+        cancel: Cancel | None = None,
+    ) -> PullResult:
+        """Copy refs to a stick, where `find_remotes` of other machines finds them.
+
+        Args:
+            mount_path: where it is mounted.
+            refs: pairs of a collection and a ref.
+            destination: path of the repository on the stick.
+        """
+        from pyostree.api.peers import fill_stick
+
+        return fill_stick(self, mount_path, refs, destination, progress, cancel)
 
     def read_summary(self) -> Summary | None:
         """Return the summary that this repository publishes, None when it has none.
