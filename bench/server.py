@@ -37,7 +37,7 @@ def serving(root: Path, state: Path) -> Iterator[str]:
     port_file = state / "port"
     port_file.unlink(missing_ok=True)
     if nginx := shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
-        port = _free_port()
+        port = free_port()
         config = state / "nginx.conf"
         user = "user root;" if os.getuid() == 0 else ""
         config.write_text(user + _NGINX_CONFIG.format(state=state, port=port, root=root))
@@ -55,7 +55,8 @@ def serving(root: Path, state: Path) -> Iterator[str]:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody has."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
