@@ -165,3 +165,22 @@ def test_serve_that_cannot_be_announced_says_so_and_ends(
 
     assert (done.status, done.out) == (1, "")
     assert done.err == f"error: {message}\n"
+
+
+def test_a_device_passes_on_what_it_got(
+    site: Path, client: Path, gpg: GpgHome, tmp_path: Path
+) -> None:
+    relay = make_repo(tmp_path / "relay")
+    words = [f"--collection-id={COLLECTION}", f"--gpg-import={gpg.armored(0)}"]
+    must(ours("remote", "add", f"--repo={relay}", *words, "os", "http://127.0.0.1:1/away"))
+    search = ["find-remotes", "--finders=lan", "--pull", COLLECTION, REF]
+    with local_network("new", "relay", "me") as lan:
+        with serving(lan, site, "new"):
+            first = lan.run("relay", OURS, *search, "--mirror", f"--repo={relay}")
+            must(ours("summary", f"--repo={relay}", "-u"))
+        with serving(lan, tmp_path, "relay"):
+            second = lan.run("me", OURS, *search, f"--repo={client}")
+
+    assert "Pulled 1/1 refs" in first.stdout, first.stderr
+    assert f"Result 0: http://10.77.0.2:{PORT}/0\n" in second.stdout, second.stderr
+    assert refs_of(client) == {f"remotes/os/{REF}": f"{_commit(site, 'new')}\n"}

@@ -17,7 +17,7 @@ import pytest
 
 from fault.scripted_server import ScriptedServer, scripted_server
 from lan_lab import local_network
-from pyostree.errors import CancelledError
+from pyostree.errors import CancelledError, NotFoundError
 from pyostree.formats.bloom import BloomFilter
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.lan_record import LanRecord, encode_lan_record
@@ -25,7 +25,7 @@ from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import CollectionRef
 from pyostree.formats.summary import COLLECTION_ID, Summary, SummaryRef, encode_summary
 from pyostree.pull.finders.base import FinderResult, Search
-from pyostree.pull.finders.dns_sd import Announcement
+from pyostree.pull.finders.dns_sd import Announcement, open_zeroconf
 from pyostree.pull.finders.lan import LanFinder
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.repo import Repo
@@ -192,6 +192,24 @@ with open_zeroconf(links) as network:
     time.sleep(60)
 """
 
+_CANCEL = """
+import time
+from pyostree.errors import CancelledError
+from pyostree.pull.finders.dns_sd import browse
+from pyostree.watch import Watch
+
+class Cancel(Watch):
+    def check(self):
+        if time.monotonic() > started_s + 0.2:
+            raise CancelledError("stopped")
+
+started_s = time.monotonic()
+try:
+    browse(timeout_s=8, watch=Cancel())
+except CancelledError:
+    print("cancelled" if time.monotonic() - started_s < 1.2 else "late")
+"""
+
 _BROWSE = """
 import json, resource, time
 from pyostree.pull.finders.dns_sd import browse
@@ -228,3 +246,16 @@ def test_browse_of_a_flooded_network_finds_the_honest_service(tmp_path: Path) ->
     assert all(count <= 8 for count in counts.values())
     assert found["seconds"] < 9
     assert found["kib"] < 150_000
+
+
+def test_browse_that_is_cancelled_stops_at_once(tmp_path: Path) -> None:
+    (tmp_path / "cancel.py").write_text(_CANCEL)
+    with local_network("me") as lan:
+        done = lan.run("me", sys.executable, tmp_path / "cancel.py")
+
+    assert (done.stdout, done.stderr) == ("cancelled\n", "")
+
+
+def test_browse_without_a_network_is_an_error() -> None:
+    with pytest.raises(NotFoundError, match="no network interface is up"):
+        open_zeroconf([])

@@ -127,6 +127,7 @@ def _find(lan: Lan, site: Path, host: str, program: str, ref: str) -> str:
 def test_peers_find_each_other_across_implementations(lan: Lan, site: Path) -> None:
     by_reference = _find(lan, site, "avahi", REFERENCE, FROM_US)
     by_us = _find(lan, site, "ours", OURS, FROM_AVAHI)
+    beside_avahi = _find(lan, site, "avahi", OURS, FROM_US)
 
     ours_url, theirs_url = "http://10.77.0.1:8000/0", "http://10.77.0.2:8001/7"
     assert by_reference.startswith(
@@ -137,6 +138,7 @@ def test_peers_find_each_other_across_implementations(lan: Lan, site: Path) -> N
         f"Result 0: {theirs_url}\n - Finder: OstreeRepoFinderAvahi\n"
         " - Keyring: os.trustedkeys.gpg\n - Priority: 60\n"
     )
+    assert f" {ours_url}\n" in beside_avahi
     for text, name, ref in ((by_reference, "ours", FROM_US), (by_us, "theirs/7", FROM_AVAHI)):
         checksum = must(ours("rev-parse", f"--repo={site / name}", ref))
         assert f"    - ({COLLECTION}, {ref}) = {checksum}\n" in text

@@ -3,7 +3,7 @@
 No daemon is needed: `zeroconf` speaks the protocol from here, beside an Avahi that may run. Whoever
 is on the network may answer anything, so all is bounded: the time (`browse`), the number of
 services and of their addresses; and an address counts only on a network that we are attached to
-ourselves, so that no answer makes us talk to this machine's own services or to the world.
+ourselves, so that no answer makes us talk to this machine's loopback or to the world.
 """
 
 from __future__ import annotations
