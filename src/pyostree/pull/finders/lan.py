@@ -109,33 +109,29 @@ def select_peers(
 ) -> list[Peer]:
     """Return the peers that say to have some of the refs, at most 256, and 4 of each host."""
     hashes = RefHashes(wanted)
-    seen: set[str] = set()
-    per_host: dict[str, list[Peer]] = {}
+    by_host: dict[str, dict[tuple[str, ...], Peer]] = {}
     for announcement in announcements:
+        if not announcement.hosts:
+            continue
+        peers = by_host.setdefault(announcement.hosts[0], {})
+        if len(peers) == _MAX_PEERS_PER_HOST:
+            continue
         try:
             record = decode_lan_record(announcement.text)
         except FormatError as err:
             _log.debug("ignoring service %r: %s", announcement.name, err)
             continue
-        refs = hashes.select(record.refs)
-        hosts = announcement.hosts
-        if not refs or not hosts:
-            continue
-        urls = [f"http://{host}:{announcement.port}/{record.number}" for host in hosts]
-        if seen.issuperset(urls):
-            continue
-        seen.update(urls)
-        when = record.summary_modified if record.summary_modified <= _LAST_SECOND else 0
-        peer = Peer(tuple(urls), when, tuple(refs))
-        per_host.setdefault(hosts[0], []).append(peer)
-    return _take_turns(per_host.values())
+        if refs := hashes.select(record.refs):
+            place = f"{announcement.port}/{record.number}"
+            urls = tuple(f"http://{host}:{place}" for host in announcement.hosts)
+            when = record.summary_modified if record.summary_modified <= _LAST_SECOND else 0
+            peers.setdefault(urls, Peer(urls, when, tuple(refs)))
+    return _take_turns([list(peers.values()) for peers in by_host.values()])
 
 
 def _take_turns(groups: Iterable[Sequence[Peer]]) -> list[Peer]:
     """Return peers of all hosts in turn, so that one with many does not push the others out."""
-    ranked = [
-        (rank, peer) for group in groups for rank, peer in enumerate(group[:_MAX_PEERS_PER_HOST])
-    ]
+    ranked = [(rank, peer) for group in groups for rank, peer in enumerate(group)]
     ranked.sort(key=lambda item: item[0])
     return [peer for _, peer in ranked[:_MAX_PEERS]]
 
