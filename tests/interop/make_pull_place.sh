@@ -168,3 +168,4 @@ for pair in ca:archive-z2 cb:bare co:bare-user-only; do
     cp -a c $repo
     $o config --repo=$repo set core.mode ${pair##*:}
 done
+touch -d '2024-02-01 00:00:00 +0000' www/*/summary www/*/summary.sig

@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,7 @@ _COMMIT = re.compile(r"\.commit(meta)?\b")
 _METADATA = re.compile(r"^\d+(?= metadata)|(?<= delta parts, )\d+(?= loose)")
 _OURS_ALONE = (".lock", "tmp/cache/summary-made")
 _LAST_MODIFIED = re.compile(rb"(last-modified\0+?.{4}).{8}", re.DOTALL)
+_DAY_S = 86400
 _SUMMARY = re.compile(r"/summaries/.|^summary(\.sig)?$")
 _STAGING = re.compile(r"staging-[0-9a-f-]{36}-\w{6}")
 _TEXT_BYTES = 4096
@@ -180,8 +182,9 @@ def other_files(repo: Path) -> dict[str, object]:
         status = path.lstat()
         content = path.read_bytes() if path.is_file() and not is_object(path) else b""
         content = _LAST_MODIFIED.sub(rb"\1", content)
-        # The time of a copied summary is what the server said of its own.
-        time_s = int(status.st_mtime) if _SUMMARY.search(name) else 0
+        # Copied summaries have the time of the server's, which is long ago.
+        is_old = _SUMMARY.search(name) and status.st_mtime < time.time() - _DAY_S
+        time_s = int(status.st_mtime) if is_old else 0
         xattrs = () if is_object(path) else xattrs_of(path)
         found[name] = (oct(status.st_mode), content, time_s, xattrs)
     return found
