@@ -182,6 +182,15 @@ def test_whatever_comes_the_numbers_stay_sane(
         assert found.bytes_total is None or found.bytes_done <= found.bytes_total
 
 
+def test_another_pull_is_measured_afresh() -> None:
+    first, second = Pull(1000, 100_000_000), Pull(10, 5000)
+    first.go(10, objects=900, size=90_000_000)
+    second.meter, second.now_s = first.meter, first.now_s
+    found = second.go(2, objects=1, size=1000)
+    assert found.rate == 500
+    assert found.eta_s is None or found.eta_s > 5
+
+
 def test_samples_stay_few() -> None:
     pull = Pull(10**6, 10**9)
     for _ in range(100_000):

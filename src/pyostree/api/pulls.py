@@ -67,42 +67,46 @@ def chosen_options(options: PullOptions | None) -> PullOptions:
 
 
 class _Listener:
-    """Turns the counters of a pull into what `progress` functions are shown."""
+    """Turns the counters of one pull after the other into what `progress` functions are shown."""
 
     def __init__(self, callback: ProgressCallback) -> None:
         self._callback = callback
         self._meter = PullMeter()
-        self._last: Progress | None = None
+        self._phase: Phase | None = None
         self._phase_began_s = 0.0
 
     def update(self, counters: PullProgress) -> None:
         now_s = time.monotonic()
         snapshot = self._meter.measure(counters, now_s)
-        last = self._last
-        if snapshot.phase is PullPhase.DONE:
-            phase = Phase.SCAN if last is None else last.phase
-        else:
-            phase = Phase(snapshot.phase.value)
-        if last is None or phase is not last.phase:
-            if last is not None:
-                self._callback(last._replace(is_finished=True))
-            self._phase_began_s = now_s
-        shown = _progress(phase, snapshot, counters, now_s - self._phase_began_s)
-        self._last = shown._replace(is_finished=snapshot.phase is PullPhase.DONE)
-        self._callback(self._last)
+        phase, is_end = _phase(snapshot, self._phase)
+        if phase is not self._phase:
+            if self._phase is not None:
+                self._tell(self._phase, snapshot, counters, is_finished=True)
+            self._phase, self._phase_began_s = phase, now_s
+        self._tell(phase, snapshot, counters, is_finished=is_end)
+        if is_end:
+            self._phase = None
+
+    def _tell(
+        self, phase: Phase, snapshot: PullSnapshot, counters: PullProgress, *, is_finished: bool
+    ) -> None:
+        is_scan = phase is Phase.SCAN
+        progress = Progress(
+            phase,
+            counters.scanned if is_scan else snapshot.objects,
+            None if is_scan else snapshot.objects_total,
+            snapshot.bytes_done,
+            None if is_scan else snapshot.bytes_total,
+            counters.started_s + snapshot.elapsed_s - self._phase_began_s,
+            is_finished,
+            is_estimate=snapshot.is_estimate,
+            pace=Pace(snapshot.rate, snapshot.eta_s),
+        )
+        self._callback(progress)
 
 
-def _progress(
-    phase: Phase, snapshot: PullSnapshot, counters: PullProgress, elapsed_s: float
-) -> Progress:
-    is_scan = phase is Phase.SCAN and snapshot.objects_total is None
-    return Progress(
-        phase,
-        counters.scanned if is_scan else snapshot.objects,
-        snapshot.objects_total,
-        snapshot.bytes_done,
-        snapshot.bytes_total,
-        elapsed_s,
-        is_estimate=snapshot.is_estimate,
-        pace=Pace(snapshot.rate, snapshot.eta_s),
-    )
+def _phase(snapshot: PullSnapshot, last: Phase | None) -> tuple[Phase, bool]:
+    """Return the phase that people are shown, and whether it ends the pull."""
+    if snapshot.phase is PullPhase.DONE:
+        return last or Phase.SCAN, True
+    return Phase(snapshot.phase.value), False

@@ -117,13 +117,16 @@ class LogView:
 
 
 class News:
-    """Hands each result of checking signatures on once."""
+    """Hands each result of checking signatures on once; for a pull, or several in turn."""
 
     def __init__(self) -> None:
+        self._progress: PullProgress | None = None
         self._known = 0
 
     def take(self, progress: PullProgress) -> list[Verification]:
         """Return what was found since the last time."""
+        if progress is not self._progress:
+            self._progress, self._known = progress, 0
         new = progress.verifications[self._known :]
         self._known += len(new)
         return new

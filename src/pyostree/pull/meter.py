@@ -75,9 +75,13 @@ class _Sample(NamedTuple):
 
 
 class PullMeter:
-    """Watches the counters of one pull; times are on the clock of `PullProgress.started_s`."""
+    """Watches the counters of a pull, or of several, one after the other.
+
+    Times are on the clock of `PullProgress.started_s`.
+    """
 
     def __init__(self) -> None:
+        self._progress: PullProgress | None = None
         self._samples: deque[_Sample] = deque()
         self._fetch_start: _Sample | None = None
         self._left_s: float | None = None
@@ -85,6 +89,10 @@ class PullMeter:
 
     def measure(self, progress: PullProgress, now_s: float) -> PullSnapshot:
         """Return how far the pull is at `now_s`, which must not decrease."""
+        if progress is not self._progress:
+            self._progress = progress
+            self._samples.clear()
+            self._fetch_start = self._left_s = None
         sample = _Sample(now_s, progress.done, progress.bytes_done)
         self._add(sample)
         objects_total = progress.objects_total
