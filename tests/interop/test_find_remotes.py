@@ -303,17 +303,22 @@ def test_find_remotes_on_volumes_is_the_same(tmp_path: Path, place: Path) -> Non
     for name, program in (("ours", OURS), ("reference", REFERENCE)):
         client = f"{tmp_path}/{name}"
         shutil.copytree(place / "client", client, symlinks=True)
+        shutil.copytree(place / "client", f"{client}-mirror", symlinks=True)
+        mirror = f"{program} find-remotes --repo={client}-mirror --finders=mount --pull --mirror"
         find = f"{program} find-remotes --repo={client} --finders=mount"
+        lines += [f"{mirror} {names} >{client}.mirrored"]
         lines += [f"{find} {names} >{client}.found", f"{find} --pull {names} >{client}.pulled"]
     done = run_with_volumes(volumes, "\n".join(lines))
     assert done.returncode == 0, done.stderr
-    for kind in ("found", "pulled"):
+    for kind in ("found", "pulled", "mirrored"):
         said = (tmp_path / f"reference.{kind}").read_text()
         assert (tmp_path / f"ours.{kind}").read_text() == said
         assert "file:///media/MY DISK/ostree/repo" in said
         assert ".hidden" not in said
-    assert refs_of(tmp_path / "ours") == refs_of(tmp_path / "reference")
-    assert stored_objects(tmp_path / "ours") == stored_objects(tmp_path / "reference")
+    for client in ("", "-mirror"):
+        one, other = tmp_path / f"ours{client}", tmp_path / f"reference{client}"
+        assert refs_of(one) == refs_of(other)
+        assert stored_objects(one) == stored_objects(other)
 
 
 @pytest.mark.parametrize("through_link", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from pyostree.errors import NotFoundError
@@ -81,7 +82,7 @@ class FinderResult(NamedTuple):
     finder: str
     priority: int
     refs: Mapping[CollectionRef, Checksum | None]
-    timestamps: Mapping[CollectionRef, int] = {}
+    timestamps: Mapping[CollectionRef, int] = MappingProxyType({})
     last_modified: int = 0
     summary: Listing | None = None
 
