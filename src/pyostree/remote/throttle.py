@@ -7,23 +7,25 @@ kernel's buffers fill and the sender slows down by itself.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 _CREDIT_S = 0.25  # of the time that passed unused, so that a pause is no licence for a flood
 
 
 class Throttle:
-    """Paid time; `bytes_per_s` is positive."""
+    """Paid time by `clock`; `bytes_per_s` is positive."""
 
-    __slots__ = ("_paid_s", "_rate")
+    __slots__ = ("_clock", "_paid_s", "_rate")
 
-    def __init__(self, bytes_per_s: int) -> None:
+    def __init__(self, bytes_per_s: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = bytes_per_s
-        self._paid_s = time.monotonic()
+        self._clock = clock
+        self._paid_s = clock()
 
     def spend(self, count: int) -> None:
         """Note that `count` bytes were read."""
-        self._paid_s = max(self._paid_s, time.monotonic() - _CREDIT_S) + count / self._rate
+        self._paid_s = max(self._paid_s, self._clock() - _CREDIT_S) + count / self._rate
 
     def wait_s(self) -> float:
         """Return how long nothing may be read from now on."""
-        return max(self._paid_s - time.monotonic(), 0.0)
+        return max(self._paid_s - self._clock(), 0.0)
