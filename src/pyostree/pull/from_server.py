@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pyostree.errors import NotFoundError
 from pyostree.formats.summary import INDEXED_DELTAS, STATIC_DELTAS
-from pyostree.pull.from_repo import pull_from_repo
 from pyostree.pull.journal import note_pull
 from pyostree.pull.known_deltas import KnownDeltas
 from pyostree.pull.options import PullOptions, Wanted
@@ -25,6 +24,7 @@ from pyostree.pull.summary_files import (
     mirror_summary,
 )
 from pyostree.pull.terms import PullTerms
+from pyostree.pull.watched_fetcher import WatchedFetcher
 from pyostree.remote.endpoints import Bases, FetchOptions, fetch_settings, resolve_bases
 from pyostree.remote.fetch import Fetcher
 from pyostree.remote.summary_cache import SummaryCache
@@ -47,14 +47,11 @@ def pull_from_server(site: PullSite, terms: PullTerms, wanted: Sequence[Wanted])
         open_fetcher(settings, site.repo.tmp) as fetcher,
     ):
         caches = _open_caches(site.repo, options, opened)
-        bases = resolve_bases(fetcher, terms.remotes, terms.name, override_url=options.url)
-        path = bases.metadata[0].local_path
-        if path is not None and not options.require_static_deltas:  # a list of mirrors named it
-            with Repo.open(path) as source:
-                return pull_from_repo(site, terms, source, wanted)
+        watched = WatchedFetcher(fetcher, site.watch)
+        bases = resolve_bases(watched, terms.remotes, terms.name, override_url=options.url)
         request = terms.plan_request(wanted)
         terms.check_deltas()
-        look = _Look(terms, fetcher, bases, cache)
+        look = _Look(terms, watched, bases, cache)
         plan = look.plan(request)
         with terms.open_signatures(plan) as signatures:
             transfer = _Transfer(terms, fetcher, bases, plan, caches)
