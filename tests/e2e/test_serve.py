@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import random
 import re
 import signal
@@ -235,6 +236,30 @@ def test_reload_takes_a_new_certificate_and_no_broken_one(place: Path, tmp_path:
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: presented(server) != first)
         assert server.stop() == 0
+
+
+def test_closed_terminal_ends_it(place: Path, tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    port_file = tmp_path / "port"
+    process = subprocess.Popen(
+        [OURS, "serve", place / "repo", "--port=0", f"--port-file={port_file}"],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            os.close(slave)
+            wait_until(port_file.exists)
+            process.send_signal(signal.SIGHUP)  # reloads: the terminal is there
+            time.sleep(0.5)
+            assert process.poll() is None
+            os.close(master)
+            process.send_signal(signal.SIGHUP)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
 
 
 def test_service_manager_hands_over_a_socket_and_hears_of_it(place: Path, tmp_path: Path) -> None:

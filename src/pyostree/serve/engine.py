@@ -31,7 +31,7 @@ _SEND_BUFFER_BYTES = 256 << 10  # of one HTTP/2 stream
 _STREAMS = 100
 _FILE_THREADS = 64
 _MAX_CONNECTIONS = 4096
-_OTHER_DESCRIPTORS = 256
+_OTHER_DESCRIPTORS = 64
 _LOG = {  # its own goes to standard output
     "version": 1,
     "disable_existing_loggers": False,

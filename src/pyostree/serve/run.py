@@ -112,14 +112,26 @@ class _Parent:
 
     def _supervise(self) -> None:
         """Return when it is time to stop."""
+        terminals = _count_terminals()
         while (number := self._wait()) not in _STOP:
             if number == signal.SIGHUP:
+                if _count_terminals() < terminals:
+                    return  # the window has been closed
                 self._reload()
             for message in (*self._crew.reap(), *self._announcer.reap()):
                 _say(message)
             self._crew.kill_late()
+            self._refill()
+
+    def _refill(self) -> None:
+        """Replace who has ended; while others serve, a failure is only reported."""
+        try:
             self._crew.start(self._work())
             self._announcer.start(self._announce())
+        except (OstreeError, OSError) as err:
+            if not len(self._crew):
+                raise
+            _say(f"nobody replaces it: {describe(err)}")
 
     def _stop(self) -> None:
         self._announcer.dismiss()
@@ -246,6 +258,10 @@ def _check(options: ServeOptions) -> None:
             raise CertificateError(f"Cannot read certificate {chain} or key {key}: {err}") from err
     if (log := open_access_log(options.access_log)) is not None:
         log.close()
+
+
+def _count_terminals() -> int:
+    return sum(os.isatty(fd) for fd in range(3))
 
 
 def _no_password() -> str:
