@@ -178,9 +178,9 @@ def test_quick_way_has_the_outcome_of_the_general_one(
         outcome_of(kind(repo.store), checksum, raw)
         for kind, repo in zip((ContentReceiver, SlowReceiver), two_repos, strict=True)
     )
-    if two_repos[0].mode.is_bare and isinstance(quick, Stored):
-        # libdeflate does without the last byte when its bits are zero: the content is right.
-        assert isinstance(general, Stored) or "Need more input" in str(general) or cut == 1
+    if two_repos[0].mode.is_bare and isinstance(quick, Stored) and not isinstance(general, Stored):
+        # libdeflate does without the last byte when its bits are zero; the content was checked.
+        assert cut == 1
         return
     assert quick == general
     path = f"objects/{loose_path(checksum, two_repos[0].mode.content_extension)}"
