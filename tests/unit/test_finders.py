@@ -54,12 +54,13 @@ from pyostree.pull.finders.names import default_finders, make_finders
 from pyostree.pull.finders.offers import Offered, offer_of
 from pyostree.pull.finders.override import OverrideFinder
 from pyostree.pull.finders.pull import pull_from_remotes
+from pyostree.pull.options import PullOptions
 from pyostree.remote.dynamic import add_dynamic, dynamic_remote, override_remote
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.parallel import run_with_deadline
 from pyostree.repo.repo import Repo
 from pyostree.watch import Watch
-from repo_lab import must, ours
+from repo_lab import must, ours, refs_of
 
 ONE, TWO = Checksum(b"\1" * 32), Checksum(b"\2" * 32)
 
@@ -530,3 +531,23 @@ def test_library_finds_pulls_and_fills_sticks(tmp_path: Path, vendor: Vendor, cl
         (pulled,) = repo.pull_found(found, progress=seen.append)
     assert [one.name for one in pulled.refs] == ["vendor:a"]
     assert pulled_refs(client) == {"a": commit}
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_pull_from_remotes_no_peer_takes_a_ref_back(
+    tmp_path: Path, vendor: Vendor, client: Path, mirror: bool
+) -> None:
+    first, second, old, new = two_sticks(tmp_path, vendor)
+    options = PullOptions(mirror=mirror)
+    with Repo.open(client) as repo:
+        pull_from_remotes(repo, [peer(second, a=new)], options)
+        with pytest.raises(FetchError) as caught:
+            pull_from_remotes(repo, [peer(first, a=old)], options)
+        assert "chronologically older" in (caught.value.hint or "")
+        pull_from_remotes(repo, [peer(second, a=new)], options)
+    assert set(refs_of(client).values()) == {f"{new}\n"}
+    must(ours("refs", f"--repo={vendor.repo}", "--create=a", "--force", old))
+    vendor.publish()
+    with Repo.open(client) as repo:  # who is configured may
+        pull_from_remotes(repo, find_remotes(repo, [ref("a")], [ConfigFinder()]), options)
+    assert set(refs_of(client).values()) == {f"{old}\n"}

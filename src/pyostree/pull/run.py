@@ -76,7 +76,7 @@ def run_plan(
         repo.disable_fsync()
     if options.per_object_fsync:
         repo.sync_each_object()
-    checks = _checks(repo, plan, options, signatures)
+    checks = _checks(site, plan, options, signatures)
     with _transaction(site) as transaction, LazyPool() as pool:
         supplier = connect(PullJob(repo, transaction, progress, pool, signatures))
         walker = Walker(
@@ -125,8 +125,9 @@ def _clear_partial(repo: Repo, commits: Sequence[Checksum]) -> None:
 
 
 def _checks(
-    repo: Repo, plan: Plan, options: PullOptions, signatures: CommitSignatures
+    site: PullSite, plan: Plan, options: PullOptions, signatures: CommitSignatures
 ) -> CommitChecks:
+    repo = site.repo
     oldest = None
     if options.timestamp_check_from is not None:
         oldest = repo.resolve(options.timestamp_check_from)
@@ -138,7 +139,9 @@ def _checks(
         oldest=oldest,
     )
     for ref in plan.refs:
-        current = repo.resolve_ref(Refspec(None, ref.ref)) if options.timestamp_check else None
+        current = site.oldest.get(CollectionRef(ref.collection_id, ref.ref))
+        if options.timestamp_check:
+            current = repo.resolve_ref(Refspec(None, ref.ref))
         checks.expect_ref(ref.ref, ref.checksum, current)
     return checks
 

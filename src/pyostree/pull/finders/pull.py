@@ -6,7 +6,8 @@ import logging
 from collections.abc import Sequence
 
 from pyostree.errors import CancelledError, FetchError, OstreeError, describe
-from pyostree.formats.refspec import CollectionRef
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType
+from pyostree.formats.refspec import CollectionRef, Refspec
 from pyostree.pull.finders.base import FinderResult
 from pyostree.pull.from_remote import pull_at
 from pyostree.pull.options import PullOptions, Wanted
@@ -30,7 +31,8 @@ def pull_from_remotes(
     """Pull the refs of all results, each ref from the first repository from which it can be had.
 
     Everything is verified: commits by the OpenPGP keys of the collection, whatever is configured,
-    objects by their checksums. What could be pulled is stored even if something else could not.
+    objects by their checksums. No peer can take a ref back to an older commit than the one that is
+    here; a configured remote can. What could be pulled is stored even if something else could not.
 
     Args:
         results: of `find_remotes`, in that order.
@@ -50,7 +52,9 @@ def pull_from_remotes(
             if not refs:
                 _log.debug("Ignoring remote ‘%s’ as its refs have been pulled", result.name)
                 continue
-            site = PullSite(repo, report, watch, Remotes.load(repo), transaction)
+            remotes = Remotes.load(repo)
+            floor = _floor(repo, result, options)
+            site = PullSite(repo, report, watch, remotes, transaction, floor)
             commits = [Wanted(ref.ref, one, ref.collection_id) for ref, one in refs.items()]
             try:
                 outcomes.append(_pull(site, result, commits, options))
@@ -65,6 +69,22 @@ def pull_from_remotes(
     if missing:
         raise _failure(missing, reasons)
     return outcomes
+
+
+def _floor(repo: Repo, result: FinderResult, options: PullOptions) -> dict[CollectionRef, Checksum]:
+    """Return the commits here that a peer's must not be older than: it may be replaying them."""
+    if isinstance(result.remote, str):
+        return {}
+    found = {}
+    for ref in result.found_refs:
+        if options.mirror:
+            commit = repo.refs.read_foreign(ref, own_id=repo.config.collection_id)
+        else:
+            refspec = Refspec(result.remote.keyring_remote, ref.ref)
+            commit = repo.resolve_ref(refspec, fallback=False)
+        if commit is not None and repo.store.has(ObjectName(commit, ObjectType.COMMIT)):
+            found[ref] = commit
+    return found
 
 
 def _pull(
