@@ -64,6 +64,19 @@ def test_a_few_items_fork_nothing() -> None:
     assert {pid for _, pid in _run(lambda _: os.getpid(), count=3)} == {os.getpid()}
 
 
+@pytest.mark.usefixtures("two_processors")
+def test_without_leave_to_fork_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = []
+
+    def refuse() -> int:
+        attempts.append(None)
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(helper_process.os, "fork", refuse)
+    assert {pid for _, pid in _run(lambda _: os.getpid())} == {os.getpid()}
+    assert len(attempts) == 1
+
+
 def test_beside_other_threads_nothing_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "worker_count", lambda: 2)
     release = threading.Event()

@@ -47,7 +47,12 @@ class HelperProcess(Generic[A, R]):
         for end in (self._link, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MESSAGE_BYTES)
         parent = os.getpid()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            self._link.close()
+            theirs.close()
+            raise
         if self._pid == 0:
             _serve(sharing, theirs, parent)
         theirs.close()

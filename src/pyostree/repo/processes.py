@@ -72,6 +72,7 @@ class SharedWork(Generic[A, R]):
         self._done = done
         self._helpers: list[HelperProcess[A, R]] = []
         self._items_alone = 0
+        self._is_refused = False
 
     def __enter__(self) -> Self:
         return self
@@ -117,11 +118,14 @@ class SharedWork(Generic[A, R]):
 
     def start(self) -> bool:
         """Fork the helpers now, where that is possible; tell whether there are any."""
-        if not self._helpers and may_fork():
+        if not self._helpers and not self._is_refused and may_fork():
             from pyostree.repo.helper_process import HelperProcess  # slow to import
 
-            for _ in range(_helper_count()):
-                self._helpers.append(HelperProcess(self._sharing))
+            try:
+                for _ in range(_helper_count()):
+                    self._helpers.append(HelperProcess(self._sharing))
+            except OSError:
+                self._is_refused = True  # limits of processes or memory: fewer will do
         return bool(self._helpers)
 
     def collect(self) -> None:
