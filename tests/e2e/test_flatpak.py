@@ -12,10 +12,9 @@ import pytest
 from repo_lab import ours
 from serve_lab import serving
 
-REF = "runtime/org.example.Platform/x86_64/master"
-METADATA = (
-    f"[Runtime]\nname=org.example.Platform\nruntime={NAME}\nsdk=org.example.Sdk/x86_64/master\n"
-)
+NAME = f"org.example.Platform/{platform.machine()}/master"
+REF = f"runtime/{NAME}"
+METADATA = f"[Runtime]\nname=org.example.Platform\nruntime={NAME}\nsdk={NAME}\n"
 BIG_ENDIAN_ONE_MIB = 0x100000 << 24  # byte-swapped, as flatpak stores sizes
 
 
