@@ -240,6 +240,17 @@ def test_poll_returns_when_time_is_over(fetcher: CurlFetcher, server: ScriptedSe
     assert get(fetcher, server, "empty").error is None
 
 
+def test_interrupt_in_a_callback_is_not_lost(
+    fetcher: CurlFetcher, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object, __: bytes) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pyostree.remote.transfer.Transfer.write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        get(fetcher, server, "small")
+
+
 def test_validators_with_line_break_are_not_sent(
     fetcher: CurlFetcher, server: ScriptedServer
 ) -> None:

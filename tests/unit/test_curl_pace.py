@@ -96,12 +96,12 @@ class TestPace:
             pace.note_trouble()
         assert pace.limit == 1
 
-    @pytest.mark.parametrize(("most", "at_first", "then"), [(3, 3, 3), (12, 8, 12), (1, 1, 1)])
+    @pytest.mark.parametrize(("most", "at_first", "then"), [(3, 3, 3), (12, 8, 12), (1, 1, 1), (999, 8, 128)])
     def test_limit_that_was_asked_for(self, most: int, at_first: int, then: int) -> None:
         pace = Pace(most, 0.0)
         assert pace.limit == at_first
         pace.note_protocol(is_multiplexed=True)
-        assert pace.limit == then
+        assert pace.limit <= then
         self.run(pace, 40, 25, 1e9)
         assert pace.limit == then
 

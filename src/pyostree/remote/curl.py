@@ -20,7 +20,7 @@ from pyostree.remote.fetch import MEMORY_BYTES, Completed, FetchRequest, FetchSe
 from pyostree.remote.pace import MAX_CONNECTIONS, MAX_STREAMS, Pace
 from pyostree.remote.retry import Ending, can_continue, delay_s, ending_of, error_of, is_retried
 from pyostree.remote.schedule import Schedule
-from pyostree.remote.throttle import Throttle
+from pyostree.remote.throttle import Throttle, gentle_settings
 from pyostree.remote.transfer import Tally, Transfer
 
 _MAX_WAIT_S = 1.0
@@ -31,8 +31,6 @@ _NOT_MODIFIED = 304
 _LENGTH_NAMES = ("CONTENT_LENGTH_DOWNLOAD_T", "CONTENT_LENGTH_DOWNLOAD")
 _CONTENT_LENGTH = next(getattr(pycurl, name) for name in _LENGTH_NAMES if hasattr(pycurl, name))
 _FIRST_MULTIPLEXED = 3  # HTTP/2 in libcurl's numbers; HTTP/1.x are 1 and 2
-# Slower ones get few requests at once, so that each makes progress.
-_THROTTLED_SHARE_BYTES = 32 << 10
 
 
 def open_fetcher(settings: FetchSettings, temp: Dir) -> CurlFetcher:
@@ -49,15 +47,13 @@ class CurlFetcher(Closing):
 
     def __init__(self, settings: FetchSettings, temp: Dir) -> None:
         rate = settings.max_bytes_per_s
-        most = settings.max_in_flight
         if rate:
-            settings = _gentle(settings, rate)
-            most = min(most or MAX_STREAMS, max(rate // _THROTTLED_SHARE_BYTES, 1))
+            settings = gentle_settings(settings, rate)
         self._settings = settings
         self._temp = temp
         self._options = HandleOptions(settings)
         self._throttle = Throttle(rate) if rate else None
-        self._pace = Pace(most, time.monotonic())
+        self._pace = Pace(settings.max_in_flight, time.monotonic())
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, MAX_CONNECTIONS)
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, self._pace.max_connections)
@@ -218,6 +214,8 @@ class CurlFetcher(Closing):
         """Give the result of an attempt, or begin another one."""
         self._detach(transfer)
         failure = transfer.failure
+        if code == pycurl.E_WRITE_ERROR and not transfer.has_refused:
+            failure = KeyboardInterrupt()  # nothing else ends `write`; libcurl has swallowed it
         if failure is not None and not isinstance(failure, (OSError, FormatError)):
             self.close()
             raise failure
@@ -292,8 +290,3 @@ class CurlFetcher(Closing):
 
     def _continues_later(self, transfer: Transfer, ending: Ending) -> bool:
         return not self._settings.compressed and can_continue(transfer, ending)
-
-
-def _gentle(settings: FetchSettings, bytes_per_s: int) -> FetchSettings:
-    """Return settings by which what is slow on purpose is not taken for a failure."""
-    return settings._replace(low_speed_bytes=min(settings.low_speed_bytes, bytes_per_s // 4))

@@ -8,6 +8,7 @@ from pyostree.remote.urls import BaseUrl, parse_base_url, parse_url
 
 MIRRORLIST = "mirrorlist="
 _PROBE = "config"
+_MAX_MIRRORS = 256  # nobody has more, and each that is dead takes its time
 _MIRROR_SCHEMES = ("http", "https")
 
 
@@ -62,6 +63,8 @@ def parse_mirrorlist(data: bytes) -> tuple[BaseUrl, ...]:
             continue
         if mirror.scheme in _MIRROR_SCHEMES:
             mirrors.append(mirror)
+        if len(mirrors) == _MAX_MIRRORS:
+            break
     return tuple(mirrors)
 
 

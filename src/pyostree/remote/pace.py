@@ -25,7 +25,7 @@ class Pace:
     """The number of requests in flight, `limit`, adapted to what is noted.
 
     Args:
-        most: never more than these; None: as the protocol suggests.
+        most: never more than these, nor than the protocol suggests; None for no such limit.
     """
 
     __slots__ = (
@@ -34,9 +34,9 @@ class Pace:
     )  # fmt: skip
 
     def __init__(self, most: int | None, now_s: float) -> None:
-        self._most = most
+        self._most = MAX_STREAMS if most is None else max(most, 1)
         self._is_multiplexed = False
-        self.limit = DEFAULT_IN_FLIGHT if most is None else max(min(most, DEFAULT_IN_FLIGHT), 1)
+        self.limit = min(self._most, DEFAULT_IN_FLIGHT)
         self._fitting = MAX_STREAMS  # of bodies as large as the last ones
         self._best = (0.0, 0.0)
         self._patience = 0
@@ -49,14 +49,12 @@ class Pace:
         """How many connections to one server are allowed."""
         if self._is_multiplexed:
             return MAX_MULTIPLEXED_CONNECTIONS
-        return MAX_CONNECTIONS if self._most is None else max(self._most, 1)
+        return min(MAX_CONNECTIONS, self._most)
 
     @property
     def _ceiling(self) -> int:
-        if self._most is not None:
-            return max(self._most, 1)
         suggested = MAX_STREAMS if self._is_multiplexed else MAX_CONNECTIONS
-        return min(suggested, self._fitting)
+        return min(suggested, self._fitting, self._most)
 
     def note_protocol(self, *, is_multiplexed: bool) -> bool:
         """Note how the server talks; return whether that is new."""

@@ -9,6 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from pyostree.remote.fetch import FetchSettings
+
+# Each request gets so much in a second, so that it makes progress.
+_SHARE_BYTES = 32 << 10
 _CREDIT_S = 0.25  # of the time that passed unused, so that a pause is no licence for a flood
 
 
@@ -29,3 +33,12 @@ class Throttle:
     def wait_s(self) -> float:
         """Return how long nothing may be read from now on."""
         return max(self._paid_s - self._clock(), 0.0)
+
+
+def gentle_settings(settings: FetchSettings, bytes_per_s: int) -> FetchSettings:
+    """Return settings by which what is slow on purpose is not taken for a failure."""
+    share = max(bytes_per_s // _SHARE_BYTES, 1)
+    return settings._replace(
+        low_speed_bytes=min(settings.low_speed_bytes, bytes_per_s // 4),
+        max_in_flight=min(settings.max_in_flight or share, share),
+    )

@@ -130,6 +130,11 @@ class Transfer:
         return self.status > 0 and self._is_discarded
 
     @property
+    def has_refused(self) -> bool:
+        """Whether more of the body was not wanted."""
+        return self.too_large or self.failure is not None or self.is_useless
+
+    @property
     def is_short(self) -> bool:
         """Whether a continued body ends before its end."""
         return self.status == _PARTIAL_CONTENT and self.expected not in (None, self.size)
