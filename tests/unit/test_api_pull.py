@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -259,6 +261,19 @@ def test_cancelled_by_another_thread(repo: Repo, published: Published) -> None:
     with pytest.raises(CancelledError):
         repo.pull("origin", "main", progress=begin, cancel=cancel)
     check_can_go_on(repo, published)
+
+
+def test_cancelled_while_the_server_says_nothing(repo: Repo) -> None:
+    cancel = Cancel()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        repo.remotes.add("silent", url, gpg_verify=False)
+        timer = threading.Timer(0.3, cancel.cancel)
+        timer.start()
+        began_s = time.monotonic()
+        with pytest.raises(CancelledError):
+            repo.pull("silent", "main", cancel=cancel)
+    assert time.monotonic() - began_s < 5
 
 
 def test_interrupted_from_the_keyboard(repo: Repo, published: Published) -> None:
