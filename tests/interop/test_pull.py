@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,6 +178,35 @@ class TestNetwork:
                   "main"))  # fmt: skip
         refused = ours("pull", f"--repo={repo}", "--http-header=A", "origin", "main")
         assert refused == (1, "", "error: Missing '=' in --http-header\n")
+
+    def test_limit_of_requests_holds(self, tmp_path: Path, server: ScriptedServer) -> None:
+        repo = client(tmp_path / "c", server.url)
+        running, most = [0], [0]
+
+        def counted(reply: Reply) -> Reply:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+            time.sleep(0.005)
+            running[0] -= 1
+            return reply
+
+        server.faults[""] = counted
+        words = [f"--repo={repo}", "--max-outstanding-fetcher-requests=1", "origin", "main"]
+        must(ours("pull", *words))
+        server.faults.clear()
+        assert most[0] == 1
+        check_both(repo)
+
+    def test_options_of_later_releases(self, tmp_path: Path, server: ScriptedServer) -> None:
+        repo = client(tmp_path / "c", server.url)
+        must(ours(
+            "pull", f"--repo={repo}", "--disable-retry-on-network-errors",
+            "--low-speed-limit-bytes=1", "--low-speed-time-seconds=5", "--limit-rate=100000000",
+            "--max-outstanding-fetcher-requests=0", "origin", "main",
+        ))  # fmt: skip
+        check_both(repo)
+        refused = ours("pull", f"--repo={repo}", "--limit-rate=-1", "origin", "main")
+        assert refused.err == "error: Invalid limit of bytes per second -1\n"
 
     def test_localcache_same_counts_but_for_the_superblock(
         self, tmp_path: Path, server: ScriptedServer, published: Published
