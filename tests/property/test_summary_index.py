@@ -14,6 +14,7 @@ from pyostree.formats.summary import (
     COLLECTION_MAP,
     COMMIT_TIMESTAMP,
     COMMIT_VERSION,
+    STATIC_DELTAS,
     SUMMARY_TYPE,
     Metadata,
     Summary,
@@ -64,6 +65,10 @@ def summaries(draw: st.DrawFn) -> bytes:
     if draw(st.booleans()):
         others = {f"org.example.C{number}": draw(REFS) for number in range(draw(st.integers(0, 2)))}
         pairs.append((COLLECTION_MAP, collection_map(others.items())))
+    if draw(st.booleans()):
+        digests = st.binary(min_size=32, max_size=32) | st.binary(max_size=5)
+        deltas = draw(st.dictionaries(WORDS, digests.map(lambda data: Variant("ay", data))))
+        pairs.append((STATIC_DELTAS, Variant("a{sv}", tuple(deltas.items()))))
     return encode_summary(Summary(draw(REFS), tuple(pairs[draw(st.integers(0, 1)) :])))
 
 
@@ -78,9 +83,10 @@ def test_finds_what_the_general_decoder_finds(data: bytes) -> None:
         assert len(one) == len(other)
         assert [one.find(ref.name) for ref in other] == list(other)
         assert one.find("none") is None
-    keys, values = zip(*expected.metadata, strict=True) if expected.metadata else ((), ())
-    assert tuple(found.keys()) == keys
-    assert tuple(map(found.lookup, keys)) == values
+    assert [found.lookup(key) for key, _ in expected.metadata] == [
+        value for _, value in expected.metadata
+    ]
+    assert tuple((name, bytes(digest.value)) for name, digest in found.deltas()) == expected.deltas
 
 
 @given(summaries())
@@ -119,7 +125,7 @@ def check_acceptance(data: bytes) -> None:
     if is_normal(SUMMARY_TYPE, data):
         SummaryIndex(data)
     else:
-        with pytest.raises(FormatError, match=r"^Not normal form"):
+        with pytest.raises(FormatError, match=r"^Not normal form$"):
             SummaryIndex(data)
 
 
@@ -159,3 +165,16 @@ def test_bad_collection_is_reported() -> None:
     pairs = ((COLLECTION_MAP, collection_map([("bad", ())])),)
     with pytest.raises(InvalidNameError, match=r"^Invalid collection ID bad$"):
         SummaryIndex(encode_summary(Summary((), pairs))).check_names()
+
+
+def test_too_many_keys_are_refused() -> None:
+    pairs = tuple((str(number), Variant("y", 1)) for number in range((1 << 16) + 1))
+    with pytest.raises(FormatError, match=r"^Too many keys in the metadata of a summary$"):
+        SummaryIndex(encode_summary(Summary((), pairs)))
+
+
+def test_large_value_of_somebody_else_is_not_looked_into() -> None:
+    data = encode_summary(Summary((), (("xa.cache", Variant("s", "x" * 70_000)),)))
+    SummaryIndex(data.replace(b"xxx", b"x\0x", 1))
+    with pytest.raises(FormatError, match=r"^Not normal form$"):
+        SummaryIndex(data.replace(b"xa.cache", b"xa.c\xffche", 1))

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from pyostree.errors import NotFoundError
-from pyostree.formats.summary import INDEXED_DELTAS, STATIC_DELTAS
+from pyostree.formats.summary import INDEXED_DELTAS
 from pyostree.pull.journal import note_pull
 from pyostree.pull.known_deltas import KnownDeltas
 from pyostree.pull.options import PullOptions, Wanted
@@ -137,7 +137,7 @@ class _Look:
     def _known_deltas(self, summary: RemoteSummary | None, is_indexed: bool) -> KnownDeltas:
         known = KnownDeltas(has_summary=summary is not None, is_indexed=is_indexed)
         if summary is not None:
-            known.add(summary.entries.lookup(STATIC_DELTAS))
+            known.add_all(summary.entries.deltas())
             known.is_indexed = summary.entries.lookup_bool(INDEXED_DELTAS)
         is_required = self._terms.options.require_static_deltas
         if is_required and not (known.is_indexed or len(known)):

@@ -45,9 +45,12 @@ class KnownDeltas:
             FormatError: a digest is none.
             InvalidNameError: a bad name of a delta.
         """
-        if listed is None or listed.type != METADATA_TYPE:
-            return
-        for name, digest in listed.value:
+        if listed is not None and listed.type == METADATA_TYPE:
+            self.add_all(listed.value)
+
+    def add_all(self, pairs: Iterable[tuple[str, Variant]]) -> None:
+        """Add names of deltas and the SHA-256 of their superblocks (errors as `add`)."""
+        for name, digest in pairs:
             if digest.type != "ay":
                 raise FormatError(
                     f"Invalid checksum variant of type '{digest.type}', expected 'ay'"
