@@ -186,6 +186,7 @@ class _Parent:
                     certificates=self._options.certificates,
                     access_log=self._options.access_log,
                     idle_s=self._options.idle_s,
+                    grace_s=self._options.grace_s,
                     life=self._life,
                     ready=ready,
                 )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat as stat_bits
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -12,8 +10,7 @@ from pyostree.closing import Closing
 from pyostree.errors import UnsupportedError
 from pyostree.formats.objects import is_checksum
 from pyostree.fs.dir import Dir
-from pyostree.fs.file import InputFile
-from pyostree.fs.page_cache import read_if_cached
+from pyostree.fs.page_cache import glimpse
 from pyostree.fs.resolve import read_file_in_root
 from pyostree.remote.httpd.message import format_http_date
 from pyostree.repo.modes import RepoMode
@@ -109,33 +106,25 @@ class ServedRepo(Closing):
 
     def _object(self, target: Target, headers: Headers) -> Answer:
         prefix = target.directory[-2:]
-        with (
-            self._objects.open_dir(prefix, follow=False) as directory,
-            InputFile.open(directory, target.name) as file,
-        ):
-            size = _regular(file.status()).st_size
-            checksum = prefix + target.name.partition(".")[0]
-            # Two compressors give the same content in different bytes, which must not be mixed.
-            version = checksum if target.kind is Kind.METADATA else f"{checksum}-{size:x}"
-            fixed = [SERVER, IMMUTABLE, BINARY, RANGES, ("etag", f'"{version}"')]
-            data = read_if_cached(file.fd, size) if size <= INLINE_BYTES else None
-        path = self._objects.proc_path(f"{prefix}/{target.name}")
+        status, data = glimpse(self._objects, prefix, target.name, max_bytes=INLINE_BYTES)
+        size = status.st_size
+        checksum = prefix + target.name.partition(".")[0]
+        # Two compressors give the same content in different bytes, which must not be mixed.
+        version = checksum if target.kind is Kind.METADATA else f"{checksum}-{size:x}"
+        fixed = [SERVER, IMMUTABLE, BINARY, RANGES, ("etag", f'"{version}"')]
+        path = self._objects.proc_path(f"{prefix}/{target.name}") if data is None else None
         return _content(headers, fixed, size, data=data, path=path)
 
     def _file(self, target: Target, headers: Headers) -> Answer:
-        with (
-            self._root.walk(target.directory) as directory,
-            InputFile.open(directory, target.name) as file,
-        ):
-            status = _regular(file.status())
-            # Deltas are made anew under their old names, metadata is signed once more.
-            version = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-            fixed = [SERVER, REVALIDATED, BINARY, RANGES, ("etag", version)]
-            size = status.st_size
-            data = read_if_cached(file.fd, size) if size <= INLINE_BYTES else None
+        above, _, last = target.directory.rpartition("/")
+        with self._root.walk(above) as directory:
+            status, data = glimpse(directory, last, target.name, max_bytes=INLINE_BYTES)
+        # Deltas are made anew under their old names, metadata is signed once more.
+        version = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+        fixed = [SERVER, REVALIDATED, BINARY, RANGES, ("etag", version)]
         path = self._root.proc_path(f"{target.directory}/{target.name}")
         modified = int(status.st_mtime)
-        return _content(headers, fixed, size, data=data, path=path, modified=modified)
+        return _content(headers, fixed, status.st_size, data=data, path=path, modified=modified)
 
     def _ref(self, target: Target, headers: Headers) -> Answer:
         # A link is an alias of another ref; it cannot leave the refs, which are its whole world.
@@ -162,12 +151,6 @@ class ServedRepo(Closing):
             path=path,
             modified=version.modified,
         )
-
-
-def _regular(status: os.stat_result) -> os.stat_result:
-    if not stat_bits.S_ISREG(status.st_mode):
-        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
-    return status
 
 
 def _content(

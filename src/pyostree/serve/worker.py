@@ -19,6 +19,7 @@ from pyostree.serve.sites import Sites
 
 _LOG_FLUSH_S = 0.25
 _MAX_CHECK_S = 5.0
+_ORPHANED_S = 5  # a parent that lives kills a worker when its grace period is over
 _STDOUT = 1
 
 
@@ -35,6 +36,7 @@ class Job(NamedTuple):
     certificates: Certificates | None
     access_log: str | None
     idle_s: int
+    grace_s: int
     life: int
     ready: int
 
@@ -63,6 +65,7 @@ async def _run(job: Job) -> None:
 
     def stop() -> None:
         loop.remove_reader(job.life)
+        signal.alarm(job.grace_s + _ORPHANED_S)
         for engine in engines:
             engine.stop()
         for listener in job.listeners:
