@@ -131,6 +131,22 @@ def test_ranges_and_conditions_over_the_wire(place: Path, tmp_path: Path) -> Non
         assert server.get("/tmp").status == 404
 
 
+def test_a_hundred_clients_at_once_are_all_answered(place: Path, tmp_path: Path) -> None:
+    repo = place / "repo"
+    paths = [f"/{path.relative_to(repo)}" for path in repo.glob("objects/*/*.*")]
+    paths.remove(large_object(place))
+    head = "".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths[:-1])
+    last = f"GET {paths[-1]} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with serving(tmp_path / "server", repo, "--workers=2") as server:
+        clients = [server.connect() for _ in range(100)]
+        for client in clients:
+            client.sendall((head + last).encode())
+        for client in clients:
+            with client:
+                assert read_all(client).count(b"HTTP/1.1 200 OK\r\n") == len(paths)
+        assert server.stop() == 0
+
+
 def test_stop_finishes_running_downloads(place: Path, tmp_path: Path) -> None:
     path = large_object(place)
     data = (place / "repo" / path[1:]).read_bytes()
