@@ -121,12 +121,13 @@ def test_find_remotes_refuses_the_same_words(place: Path, words: str) -> None:
         "--destination-repo=full PLACE a.b c",
         "--destination-repo=full PLACE ab c",
         "--destination-repo=/proc STICK a.b c",
+        "--destination-repo= STICK a.b c",
     ],
 )
 def test_create_usb_refuses_the_same_words(place: Path, words: str) -> None:
     filled = words.replace("STICK", f"{place}/stick").replace("PLACE", str(place))
     line = ("create-usb", f"--repo={place}/full", *filled.split())
-    if "/proc" in words:  # the reference finds out by other errors
+    if "/proc" in words or "= " in words:  # the reference finds out by other errors
         found = ours(*line)
         assert found.status == 1
         assert found.err.endswith("--destination-repo must be a descendent of MOUNT-PATH\n")

@@ -41,7 +41,9 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     from pyostree.formats.objects import parse_checksum
     from pyostree.pull.usb import DEFAULT_DESTINATION, DestinationError, UsbOptions, create_usb
 
-    destination = args.destination_repo or DEFAULT_DESTINATION
+    destination = args.destination_repo
+    if destination is None:  # an empty one, as of an unset variable, is an error
+        destination = DEFAULT_DESTINATION
     commit = None if args.commit is None else parse_checksum(args.commit)
     options = UsbOptions(destination, args.disable_fsync)
     with FoundPull(out) as status:
