@@ -19,7 +19,17 @@ from typing import NamedTuple
 import pytest
 
 from gpg_lab import GpgHome, gpg_home
-from repo_lab import REFERENCE, Result, ours, run_process, walk, write_files, xattrs_of
+from repo_lab import (
+    REFERENCE,
+    Result,
+    must,
+    ours,
+    reference,
+    run_process,
+    walk,
+    write_files,
+    xattrs_of,
+)
 from web_lab import Web, serving
 
 TABLE = Path(__file__).with_name("remote_commands.txt")
@@ -159,3 +169,74 @@ def test_line_does_the_same(place: Place, line: str, monkeypatch: pytest.MonkeyP
     assert found.results == expected.results
     assert found.requests == expected.requests
     assert found.files == expected.files
+
+
+# -- what the installed release does not know --------------------------------------------
+
+
+@pytest.fixture
+def client(place: Place, tmp_path: Path) -> Path:
+    """A copy of the client; the server's repositories are only read."""
+    return Path(shutil.copytree(place.path / "client", tmp_path / "client", symlinks=True))
+
+
+def test_keys_of_summaries(place: Place, client: Path) -> None:
+    local = ("summary", f"--repo={place.path}/www/plain")
+    remote = ("remote", "summary", f"--repo={client}", "plain")
+    for words in (local, remote):
+        assert must(ours(*words, "--list-metadata-keys")).splitlines() == [
+            "foo", "n", "ostree.static-deltas", "ostree.summary.collection-map",
+            "ostree.summary.indexed-deltas", "ostree.summary.last-modified",
+            "ostree.summary.mode", "ostree.summary.tombstone-commits",
+        ]  # fmt: skip
+        assert must(ours(*words, "--print-metadata-key=foo")) == "'bar'"
+        # Numbers are taken for big-endian ones.
+        assert must(ours(*words, "--print-metadata-key=n")) == "uint64 72057594037927936"
+        when = must(ours(*words, "--print-metadata-key=ostree.summary.last-modified"))
+        assert int(when.removeprefix("uint64 ")) > 1700000000
+        missing = ours(*words, "--print-metadata-key=none")
+        assert missing == Result(1, "", "error: No such metadata key 'none'\n")
+
+
+def test_one_action_is_taken(place: Place) -> None:
+    words = ("summary", f"--repo={place.path}/www/plain")
+    both = ("--list-metadata-keys", "--print-metadata-key=foo")
+    assert must(ours(*words, *both)).startswith("foo\nn\n")
+    assert must(ours(*words, *both, "--view")).startswith("* alias\n")
+    assert must(ours(*words, *both, "--raw")).startswith("([('alias', ")
+
+
+def test_refs_with_commits(place: Place, client: Path) -> None:
+    main = must(reference("rev-parse", f"--repo={place.path}/a", "main"))
+    lines = must(ours("remote", "refs", f"--repo={client}", "-r", "plain")).splitlines()
+    assert f"plain:main\t{main}" in lines
+    assert f"plain:é/ü\t{main}" in lines
+    assert lines == sorted(lines)
+
+
+def test_signatures_of_the_local_summary(place: Place) -> None:
+    unsigned = must(ours("summary", f"--repo={place.path}/www/plain", "-v"))
+    assert unsigned.endswith(
+        "(ostree.summary.collection-map): (printed above)\nSummary is unsigned"
+    )
+    signed = must(
+        ours("summary", f"--repo={place.path}/www/signed", "-v", f"--gpg-homedir={place.keys.path}")
+    )
+    assert "\n\nFound 1 signature on the summary:\n\n  Signature made " in signed
+    assert signed.endswith('\n  Good signature from "Ostree Tester <test@test.com>"')
+
+
+def test_signing_with_an_unknown_key_leaves_the_old_pair(place: Place, tmp_path: Path) -> None:
+    repo = Path(shutil.copytree(place.path / "www/signed", tmp_path / "signed", symlinks=True))
+    before = [(repo / name).read_bytes() for name in ("summary", "summary.sig")]
+    options = ("--gpg-sign=NOSUCHKEY", f"--gpg-homedir={place.keys.path}")
+    failed = ours("summary", f"--repo={repo}", "-u", *options)
+    assert failed.err.startswith("error: No gpg key found with ID NOSUCHKEY (homedir: ")
+    assert [(repo / name).read_bytes() for name in ("summary", "summary.sig")] == before
+
+
+def test_unusual_names_of_engines_are_refused(place: Place, tmp_path: Path) -> None:
+    repo = Path(shutil.copytree(place.path / "empty", tmp_path / "empty"))
+    for words in (("--sign=x",), ("--sign=x", "--sign-type=nosuch")):
+        failed = ours("summary", f"--repo={repo}", "-u", *words)
+        assert failed == Result(1, "", "error: Requested signature type is not implemented\n")
