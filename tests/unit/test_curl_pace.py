@@ -87,16 +87,18 @@ class TestPace:
     def test_busy_server_gets_half(self) -> None:
         pace = Pace(None, 0.0)
         self.run(pace, 30, 25, 1e9)
-        for _ in range(3):
-            pace.note_trouble()
+        for now_s in (1, 1.1, 1.2, 2, 3):
+            pace.note_trouble(now_s)
         assert pace.limit == MAX_CONNECTIONS // 8
         self.run(pace, 200, 25, 1e9)
         assert pace.limit == MAX_CONNECTIONS
-        for _ in range(20):
-            pace.note_trouble()
+        for now_s in range(10, 30):
+            pace.note_trouble(now_s)
         assert pace.limit == 1
 
-    @pytest.mark.parametrize(("most", "at_first", "then"), [(3, 3, 3), (12, 8, 12), (1, 1, 1), (999, 8, 128)])
+    @pytest.mark.parametrize(
+        ("most", "at_first", "then"), [(3, 3, 3), (12, 8, 12), (1, 1, 1), (999, 8, 128)]
+    )
     def test_limit_that_was_asked_for(self, most: int, at_first: int, then: int) -> None:
         pace = Pace(most, 0.0)
         assert pace.limit == at_first

@@ -281,7 +281,7 @@ class CurlFetcher(Closing):
             # After an answer from the last one, the first; who does not answer is left.
             transfer.mirror = (transfer.mirror + 1) % mirrors if ending.code else 0
         if ending.is_busy:
-            self._pace.note_trouble()
+            self._pace.note_trouble(time.monotonic())
         wait_s = delay_s(transfer.attempts_made, ending)
         if wait_s and not transfer.mirror:
             self._schedule.add_later(transfer, wait_s, pauses=bool(ending.asked_s))

@@ -18,6 +18,7 @@ _BYTES_UNDER_WAY = 16 << 20
 _MIN_WINDOW = 16  # answers from which a rate is taken
 _IDLE_SHARE = 0.25  # of a window spent waiting: more requests would have found a free server
 _GAIN = 1.05  # what growth must have brought to be continued
+_REACTION_S = 0.25  # until it shows what less has brought
 _PATIENCE = 8  # windows before growth is tried again
 
 
@@ -30,7 +31,7 @@ class Pace:
 
     __slots__ = (
         "_best", "_bytes", "_done", "_fitting", "_is_multiplexed", "_most", "_patience",
-        "_started_s", "_waited_s", "limit",
+        "_reacted_s", "_started_s", "_waited_s", "limit",
     )  # fmt: skip
 
     def __init__(self, most: int | None, now_s: float) -> None:
@@ -40,6 +41,7 @@ class Pace:
         self._fitting = MAX_STREAMS  # of bodies as large as the last ones
         self._best = (0.0, 0.0)
         self._patience = 0
+        self._reacted_s = -_REACTION_S
         self._done = self._bytes = 0
         self._started_s = now_s
         self._waited_s = 0.0
@@ -98,8 +100,11 @@ class Pace:
             self._patience = _PATIENCE
             self._best = (0.0, 0.0)
 
-    def note_trouble(self) -> None:
-        """Note that the server has too much to do."""
+    def note_trouble(self, now_s: float) -> None:
+        """Note that the server has too much to do; many answers that say so at once count once."""
+        if now_s < self._reacted_s + _REACTION_S:
+            return
+        self._reacted_s = now_s
         self.limit = max(self.limit // 2, 1)
         self._patience = _PATIENCE
         self._best = (0.0, 0.0)
