@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from pyostree.errors import ConfigError
 from pyostree.fs.dir import Dir
-from pyostree.pull.from_repo import pull_from_repo
 from pyostree.pull.options import PullOptions, Wanted, check_options
 from pyostree.pull.progress import PullResult
 from pyostree.pull.site import PullSite, Report
@@ -56,6 +55,8 @@ def pull_at(
     terms = PullTerms(site.repo, remotes, remote, options)
     path = None if options.require_static_deltas else _local_path(remotes, remote, options)
     if path is not None:
+        from pyostree.pull.from_repo import pull_from_repo  # and no source here, no need for that
+
         with _open_source(path, terms) as source:
             return pull_from_repo(site, terms, source, wanted)
     from pyostree.pull.from_server import pull_from_server  # no network, no need for all of that

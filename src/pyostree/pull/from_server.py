@@ -31,6 +31,7 @@ from pyostree.remote.summary_cache import SummaryCache
 from pyostree.repo.repo import Repo
 
 if TYPE_CHECKING:
+    from pyostree.pull.content import ContentReceiver
     from pyostree.pull.job import PullJob
     from pyostree.pull.network import Cache, NetworkSupplier
 
@@ -150,6 +151,8 @@ class _Look:
 
 def _open_caches(repo: Repo, options: PullOptions, opened: ExitStack) -> list[Cache]:
     """Return the local repositories to look for objects in first."""
+    if not options.localcache_repos:
+        return []
     from pyostree.pull.network import Cache
     from pyostree.repo.import_objects import Importer
 
@@ -185,19 +188,23 @@ class _Transfer:
 
     def connect(self, job: PullJob) -> NetworkSupplier:
         """Return the supplier for a pull that has begun."""
-        from pyostree.pull.content import ContentReceiver
         from pyostree.pull.network import Endpoint, NetworkSupplier
 
         options, bases, plan = self._terms.options, self._bases, self._plan
-        receiver = ContentReceiver(
-            job.repo.store,
-            only_bare_user_files=options.bare_user_files_only,
-            is_trusted=options.mirror and options.is_http_trusted and not options.is_untrusted,
-        )
+
+        def make_receiver() -> ContentReceiver:
+            from pyostree.pull.content import ContentReceiver  # often there is nothing to receive
+
+            return ContentReceiver(
+                job.repo.store,
+                only_bare_user_files=options.bare_user_files_only,
+                is_trusted=options.mirror and options.is_http_trusted and not options.is_untrusted,
+            )
+
         endpoint = Endpoint(
             bases.metadata, bases.content, options.max_metadata_bytes, plan.has_tombstones
         )
-        supplier = NetworkSupplier(job, self._fetcher, endpoint, receiver, self._caches)
+        supplier = NetworkSupplier(job, self._fetcher, endpoint, make_receiver, self._caches)
         supplier.commit_bytes = {ref.checksum: ref.commit_bytes for ref in plan.refs}
         if plan.deltas is not None and plan.deltas.may_serve:
             self._add_deltas(supplier, job, plan.deltas)

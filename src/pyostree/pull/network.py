@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.errors import ChecksumMismatchError, doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
-from pyostree.pull.content import ContentReceiver, Stored
 from pyostree.pull.content_queue import ContentQueue
 from pyostree.pull.job import PullJob
-from pyostree.pull.storing import ContentStorage
 from pyostree.remote.fetch import Completed, Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.structure import check_structure
 
 if TYPE_CHECKING:
+    from pyostree.pull.content import ContentReceiver, Stored
     from pyostree.pull.deltas import DeltaPull
     from pyostree.pull.local import LocalObjects
+    from pyostree.pull.storing import ContentStorage
     from pyostree.pull.walk import Start, Walker
     from pyostree.repo.import_objects import Importer
 
@@ -67,7 +67,7 @@ class NetworkSupplier:
         job: PullJob,
         fetcher: Fetcher,
         endpoint: Endpoint,
-        receiver: ContentReceiver,
+        make_receiver: Callable[[], ContentReceiver],
         caches: Sequence[Cache] = (),
     ) -> None:
         self._repo = job.repo
@@ -82,7 +82,9 @@ class NetworkSupplier:
         self._commits: dict[Checksum, bytes] = {}
         self._caches = tuple(caches)
         self._local = _local_objects(job) if caches else None
-        self._storage = ContentStorage(receiver, self._count, job.pool)
+        self._pool = job.pool
+        self._make_receiver = make_receiver
+        self._storage: ContentStorage | None = None
         self._content = ContentQueue(fetcher, endpoint.content, job.repo.boot_id)
         self._bytes_before = fetcher.bytes_transferred
         self.commit_bytes: dict[Checksum, int] = {}
@@ -175,28 +177,39 @@ class NetworkSupplier:
 
     def step(self) -> bool:
         """Handle what has arrived, waiting for it if necessary; False when all is done."""
-        if self._local is not None:
-            self._local.flush()
         self._release_content()
-        if not self._storage.is_full:
+        if self._storage is None or not self._storage.is_full:
             self._content.feed()
         if self._fetcher.pending:
             arrived = self._fetcher.poll(self._patience_s())
             self._progress.bytes_transferred = self._fetcher.bytes_transferred - self._bytes_before
             for completed in arrived:
                 self._receive(completed)
-        self._storage.step()
-        self._progress.writes = self._storage.in_progress
+        self._store()
         if self.deltas is not None:
             self.deltas.step(wait=not (self._fetcher.pending or self.walker.has_work))
             if self.deltas.is_busy:
                 return True
         if self._fetcher.pending or self.walker.has_work:
             return True
-        if len(self._content):
-            self._storage.wait_for_one()
+        return self._finish()
+
+    def _store(self) -> None:
+        """Get on with storing."""
+        if self._local is not None:
+            self._local.flush()
+        if self._storage is not None:
+            self._storage.step()
+            self._progress.writes = self._storage.in_progress
+
+    def _finish(self) -> bool:
+        """With nothing under way, wait for what is being stored; True when there is more to get."""
+        if len(self._content):  # not released yet, or held up by what is stored
+            if self._storage is not None:
+                self._storage.wait_for_one()
             return True
-        self._storage.finish()
+        if self._storage is not None:
+            self._storage.finish()
         if self._local is not None:
             self._local.finish()
         return False
@@ -204,19 +217,29 @@ class NetworkSupplier:
     def _patience_s(self) -> float:
         if self.walker.has_work:
             return 0.0
-        return _SHORT_POLL_S if self._storage.is_waiting else _POLL_S
+        is_waiting = self._storage is not None and self._storage.is_waiting
+        return _SHORT_POLL_S if is_waiting else _POLL_S
 
     def _release_content(self) -> None:
         """Let content be asked for, once it is known how much there is."""
         if self._content.is_released or self.walker.is_finding or self._progress.is_scanning:
             return
         self._content.is_released = True
-        self._storage.expect(len(self._content))
+        if len(self._content):
+            self._open_storage().expect(len(self._content))
+
+    def _open_storage(self) -> ContentStorage:
+        if self._storage is None:
+            from pyostree.pull.storing import ContentStorage  # often there is nothing to store
+
+            self._storage = ContentStorage(self._make_receiver(), self._count, self._pool)
+        return self._storage
 
     def salvage(self) -> None:
         """After an error: store the content that has arrived already."""
         self._fetcher.cancel_all()
-        self._storage.salvage()
+        if self._storage is not None:
+            self._storage.salvage()
         if self._local is not None:
             self._local.salvage()
         if self.deltas is not None:
@@ -224,7 +247,8 @@ class NetworkSupplier:
 
     def close(self) -> None:
         """End what still runs, as after an interrupt."""
-        self._storage.close()
+        if self._storage is not None:
+            self._storage.close()
 
     def _receive(self, completed: Completed) -> None:
         name = completed.request.tag
@@ -242,7 +266,7 @@ class NetworkSupplier:
             if self.deltas is not None:
                 self.deltas.content_arrived(name.checksum)
             self._content.note_arrival(body.size)
-            self._storage.add(name.checksum, body)
+            self._open_storage().add(name.checksum, body)
             return
         self._progress.metadata_fetched += 1
         with body:

@@ -12,7 +12,6 @@ from pyostree.remote.fetch import (
     Fetcher,
     FetchSettings,
 )
-from pyostree.remote.metalink import fetch_metalink
 from pyostree.remote.mirrorlist import fetch_bases
 from pyostree.remote.remotes import FILE_URL, Remotes
 from pyostree.remote.urls import BaseUrl
@@ -139,6 +138,8 @@ def resolve_bases(
     summary: bytes | None = None
     metadata: tuple[BaseUrl, ...]
     if metalink is not None:
+        from pyostree.remote.metalink import fetch_metalink  # few remotes have one
+
         found = fetch_metalink(fetcher, metalink)
         metadata, summary = (found.base,), found.data
     elif override_url is not None:

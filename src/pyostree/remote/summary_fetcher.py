@@ -15,7 +15,6 @@ from pyostree.remote.fetch import (
     fetch_one,
     fetch_together,
 )
-from pyostree.remote.metalink import fetch_metalink
 from pyostree.remote.summary_cache import CachedFile, SummaryCache
 from pyostree.remote.urls import BaseUrl
 from pyostree.repo.forced_errors import is_forced
@@ -144,6 +143,8 @@ def fetch_through_metalink(fetcher: Fetcher, url: str) -> SummaryFiles:
     Raises:
         FetchError, FormatError: it cannot be read.
     """
+
+    from pyostree.remote.metalink import fetch_metalink  # few remotes have one
 
     def get(file: str) -> CachedFile | None:
         try:

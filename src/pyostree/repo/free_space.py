@@ -29,14 +29,16 @@ class FreeSpace:
             reserved = figures.f_frsize * figures.f_blocks * config.min_free_percent // 100
             self._rule = f"min-free-space-percent '{config.min_free_percent}%'"
         self._is_limited = reserved > 0
-        # Only who could use the blocks that are kept for root may count them in.
-        self._counts_all = self._is_limited and _is_privileged()
         self._reserved_blocks = reserved // figures.f_bsize
-        self._blocks = self._available(figures)
+        self._counts_all: bool | None = None
+        self._blocks: int | None = None  # found out when something is written
         self._lock = threading.Lock()
         self.is_exceeded = False
 
     def _available(self, figures: os.statvfs_result) -> int:
+        if self._counts_all is None:
+            # Only who could use the blocks that are kept for root may count them in.
+            self._counts_all = _is_privileged()
         free = figures.f_bfree if self._counts_all else figures.f_bavail
         return max(free - self._reserved_blocks, 0)
 
@@ -50,7 +52,7 @@ class FreeSpace:
             return
         wanted = size_bytes // self._block_bytes + 1
         with self._lock:
-            if os.getpid() != self._pid:
+            if self._blocks is None or os.getpid() != self._pid:
                 self._blocks = self._available(self._directory.statvfs())
             if wanted > self._blocks:
                 self.is_exceeded = True
@@ -62,6 +64,7 @@ class FreeSpace:
         """Undo `take` for content that was not written after all."""
         if self._is_limited:
             with self._lock:
+                assert self._blocks is not None  # something was taken before
                 self._blocks += size_bytes // self._block_bytes + 1
 
 
