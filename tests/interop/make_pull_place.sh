@@ -93,6 +93,26 @@ printf '%s  \n\n' $($o rev-parse --repo=www/damaged old) > www/damaged/refs/head
 printf '%s\n' '# comment' "$url/nosuch" "$url/plain" > www/mirrors
 echo "file://$PWD/www/plain" > www/localmirrors
 
+# Bent: objects that hold another's bytes.
+object() { # REPO CHECKSUM.TYPE
+    echo $1/objects/$(echo $2 | sed 's,^..,&/,')
+}
+bend() { # REPO ENDING PATH
+    first=$($o ls --repo=$1 -C other /firstfile | awk '{print $5}')
+    cow=$($o ls --repo=$1 -C other /baz/cow | awk '{print $5}')
+    cat $(object $1 $first.$2) > bent
+    cat bent > $(object $1 $cow.$2)
+}
+cp -a www/plain www/bent
+bend www/bent filez
+cp -a www/plain www/bentdir
+root=$($o ls --repo=www/plain -dC other / | awk '{print $5}')
+baz=$($o ls --repo=www/plain -dC other /baz | awk '{print $5}')
+cat $(object www/plain $root.dirtree) > $(object www/bentdir $baz.dirtree)
+make bentuser bare-user
+$o pull-local --repo=bentuser www/plain
+bend bentuser file
+
 for mode in bare bare-user; do
     make www/$mode $mode
     $o pull-local --repo=www/$mode www/plain
@@ -125,7 +145,7 @@ $o remote add --repo=auto --no-gpg-verify signed $url/signed
 
 $o init --repo=c --mode=bare-user
 for remote in plain summary stale signed deltas hidden indexed tomb quiet coll both bothbare \
-    damaged bare bare-user world; do
+    damaged bent bentdir bare bare-user world; do
     $o remote add --repo=c --no-gpg-verify $remote $url/$remote
 done
 $o remote add --repo=c --gpg-import=$key/key1.asc verified $url/signed

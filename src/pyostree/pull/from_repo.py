@@ -81,7 +81,7 @@ def _plan(terms: PullTerms, source: Repo, request: Request, files: SummaryFiles)
 
 def _look_up(source: Repo, ref: RequestedRef) -> Checksum:
     if ref.collection_id is None:
-        found = source.resolve_or_none(ref.ref)
+        found = source.resolve_or_none(ref.ref, fallback=False)
         if found is None:
             raise not_found(ref.ref)
         return found

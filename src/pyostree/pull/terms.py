@@ -6,7 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from pyostree.errors import NotFoundError, UnsupportedError, VerificationError
+from pyostree.errors import (
+    InvalidNameError,
+    NotFoundError,
+    UnsupportedError,
+    VerificationError,
+)
 from pyostree.formats.objects import Checksum
 from pyostree.pull.options import PullOptions, Wanted
 from pyostree.pull.requests import Request, plan_request
@@ -50,7 +55,11 @@ class PullTerms:
         is_path = name.startswith(FILE_URL)
         if is_path and options.ref_remote is None:
             _check_needs_no_keys(options)
-        self.ref_remote = options.ref_remote or (None if is_path else name)
+        self.ref_remote = options.ref_remote
+        if self.ref_remote == "":
+            raise InvalidNameError("Invalid remote name: it is empty")
+        if self.ref_remote is None and not is_path:
+            self.ref_remote = name
         self.demands = demands_of(remotes, name, options)
         if self.demands.engine_commits:
             raise unverifiable(name, "sign-verify")

@@ -137,7 +137,8 @@ class Importer:
             self._store.objects.remove(tombstone, missing_ok=True)
         if self._may_link(origin):
             if not self._is_trusted and name.type is not ObjectType.TOMBSTONE_COMMIT:
-                read_verified(origin.store, name)
+                with doing(f"fsck {name}"):
+                    read_verified(origin.store, name)
             return self._place(origin, name)
         data = origin.store.read_metadata(name)
         written = self._store.write_metadata(name.type, data, expected=name.checksum)
@@ -158,7 +159,8 @@ class Importer:
         if not can_place:
             return self._rewrite(origin, checksum)
         if not self._is_trusted:
-            check_header(verify_content(origin.store, checksum))
+            with doing(f"fsck content object {checksum}"):
+                check_header(verify_content(origin.store, checksum))
         return self._place(origin, ObjectName(checksum, ObjectType.FILE))
 
     def _has_own_mode(self, origin: _Origin, checksum: Checksum, header: FileHeader) -> bool:
