@@ -31,7 +31,8 @@ class FreeSpace:
         self._is_limited = reserved > 0
         self._reserved_blocks = reserved // figures.f_bsize
         self._counts_all: bool | None = None
-        self._blocks: int | None = None  # found out when something is written
+        self._at_first = figures
+        self._blocks: int | None = None  # worked out when something is written
         self._lock = threading.Lock()
         self.is_exceeded = False
 
@@ -52,8 +53,10 @@ class FreeSpace:
             return
         wanted = size_bytes // self._block_bytes + 1
         with self._lock:
-            if self._blocks is None or os.getpid() != self._pid:
+            if os.getpid() != self._pid:
                 self._blocks = self._available(self._directory.statvfs())
+            elif self._blocks is None:
+                self._blocks = self._available(self._at_first)
             if wanted > self._blocks:
                 self.is_exceeded = True
                 size = format_size(wanted * self._block_bytes)
