@@ -179,6 +179,7 @@ class Walker:
             case ObjectType.COMMIT:
                 self._has_detached.add(name.checksum)
             case ObjectType.DIRMETA:
+                self.scanned += len(steps)
                 return  # it leads nowhere
             case ObjectType.DIRTREE if data is not None and steps:
                 self._fresh[name.checksum] = data

@@ -198,7 +198,7 @@ class Importer:
             return None
         if not (self._is_trusted or file.has_checksum(checksum, content)):
             return None
-        is_new = self._store.put_content(checksum, file.header, content)
+        is_new = self._store.put_content(checksum, file.header, content, is_missing=True)
         return Imported(is_new, file.size if is_new else 0)
 
     # -- sharing the file ----------------------------------------------------------------
