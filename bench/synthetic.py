@@ -96,9 +96,11 @@ class SyntheticRepo:
         commit = Commit((), parent, (), f"Commit {serial}", "", when, root, self.dirmeta)
         return self.put(encode_commit(commit), "commit")
 
-    def set_ref(self, commit: Checksum) -> None:
-        """Point the only ref to a commit."""
-        (self._path / "refs/heads" / REF).write_text(f"{commit}\n")
+    def set_ref(self, commit: Checksum, name: str = REF) -> None:
+        """Point a ref to a commit."""
+        path = self._path / "refs/heads" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{commit}\n")
 
 
 def make_objects(path: Path, count: int, content: bytes = b"") -> None:
@@ -143,4 +145,13 @@ def make_history(path: Path, count: int) -> None:
         trees[f"dir{number % _DIRECTORIES_OF_HISTORY:02}"] = repo.put_tree(files)
         commit = repo.put_commit(trees, number, commit)
     repo.set_ref(commit)
+    repo.close()
+
+
+def make_refs(path: Path, count: int) -> None:
+    """Make a repository of `count` refs, a thousand to a directory, each to a commit of its own."""
+    repo = SyntheticRepo(path)
+    for number in range(count):
+        name = f"group{number // _FILES_PER_DIRECTORY}/ref{number}"
+        repo.set_ref(repo.put_commit({}, number, None), name)
     repo.close()

@@ -13,6 +13,7 @@ from bench.tasks import (
     pull_local,
     rev_parse,
     scale,
+    summary,
     tar,
 )
 
@@ -28,5 +29,6 @@ ALL: tuple[Task, ...] = (
     *prune.TASKS,
     *tar.TASKS,
     *rev_parse.TASKS,
+    *summary.TASKS,
     *scale.TASKS,
 )
