@@ -93,6 +93,20 @@ printf '%s  \n\n' $($o rev-parse --repo=www/damaged old) > www/damaged/refs/head
 printf '%s\n' '# comment' "$url/nosuch" "$url/plain" > www/mirrors
 echo "file://$PWD/www/plain" > www/localmirrors
 
+# Summaries that are none, or one whose last byte is missing; a broken config.
+for repo in garbled hollow cut; do cp -a www/summary www/$repo; done
+echo 'hello, this is a page' > www/garbled/summary
+: > www/hollow/summary
+head -c -1 www/summary/summary > www/cut/summary
+cp -a www/plain www/noconfig
+echo '[core' > www/noconfig/config
+cp -a www/signed www/unsigned
+rm www/unsigned/summary.sig
+cp -a www/signed www/fooled
+cp www/summary/summary www/fooled/summary
+cp -a www/signed www/strange
+echo 'no signature' > www/strange/summary.sig
+
 # Bent: objects that hold another's bytes.
 object() { # REPO CHECKSUM.TYPE
     echo $1/objects/$(echo $2 | sed 's,^..,&/,')
@@ -145,12 +159,12 @@ $o remote add --repo=auto --no-gpg-verify signed $url/signed
 
 $o init --repo=c --mode=bare-user
 for remote in plain summary stale signed deltas hidden indexed tomb quiet coll both bothbare \
-    damaged bent bentdir bare bare-user world; do
+    damaged garbled hollow cut noconfig unsigned fooled strange bent bentdir bare bare-user world; do
     $o remote add --repo=c --no-gpg-verify $remote $url/$remote
 done
 $o remote add --repo=c --gpg-import=$key/key1.asc verified $url/signed
 $o remote add --repo=c --gpg-import=$key/key1.asc --set=gpg-verify-summary=true strict $url/signed
-$o remote add --repo=c --set=gpg-verify-summary=true --no-gpg-verify unsigned $url/summary
+$o remote add --repo=c --set=gpg-verify-summary=true --no-gpg-verify nosig $url/summary
 $o remote add --repo=c --set=gpg-verify-summary=true --no-gpg-verify nosummary $url/plain
 $o remote add --repo=c --no-gpg-verify branches $url/summary main other
 $o remote add --repo=c --no-gpg-verify --collection-id=org.example.Main ofmain $url/coll
@@ -181,6 +195,9 @@ $o remote add --repo=c --set=gpgkeypath=$key/key2.asc keyed2 $url/signed
 $o remote add --repo=c --no-gpg-verify notfile file://$PWD/www/nosuch
 $o remote add --repo=c --no-gpg-verify localhost file://localhost$PWD/www/plain
 $o remote add --repo=c --no-gpg-verify encoded file://$PWD/%77ww/plain
+for remote in unsigned fooled strange; do
+    $o remote add --repo=c --gpg-import=$key/key1.asc --set=gpg-verify-summary=true strict-$remote $url/$remote
+done
 $o remote add --repo=c --no-gpg-verify nowhere http://127.0.0.1:1/
 $o remote add --repo=c --no-gpg-verify nopath $url/nosuch
 for pair in ca:archive-z2 cb:bare co:bare-user-only; do
