@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fault.scripted_server import Reply, ScriptedServer, scripted_server
+from pyostree.formats.gvariant import Variant, encode
 from repo_lab import (
     MODES,
     OURS,
@@ -151,6 +152,26 @@ class TestNetwork:
             assert sorted(refs_of(repo)) == ["heads/main", "heads/other"]
         finally:
             (published.repo / "summary").unlink()
+
+    @pytest.mark.parametrize("way", ["server", "file"])
+    def test_detached_metadata_of_a_complete_commit_follows_the_source(
+        self, tmp_path: Path, server: ScriptedServer, published: Published, way: str
+    ) -> None:
+        url = server.url if way == "server" else f"file://{published.repo}"
+        repos = {ours: client(tmp_path / "a", url), reference: client(tmp_path / "b", url)}
+        checksum = published.commits[2]
+        path = published.repo / "objects" / checksum[:2] / f"{checksum[2:]}.commitmeta"
+        try:
+            for value in (None, "first", "second", None):
+                path.unlink(missing_ok=True)
+                if value is not None:
+                    path.write_bytes(encode("a{sv}", (("key", Variant("s", value)),)))
+                for command, repo in repos.items():
+                    must(command("pull", f"--repo={repo}", "origin", "main"))
+                mine, theirs = map(left_behind, repos.values())
+                assert mine == theirs
+        finally:
+            path.unlink(missing_ok=True)
 
     def test_missing_parents_end_the_history(
         self, tmp_path: Path, server: ScriptedServer, published: Published
