@@ -693,7 +693,7 @@ sys.exit(status)
 def test_memory_stays_bounded(tmp_path: Path, published: Published) -> None:
     """Many large bodies at once, one of them endless, through one process that is measured."""
     root = tmp_path / "source"
-    sizes = [900 << 10] * 60 + [6 << 20] * 3
+    sizes = [900 << 10] * 40 + [6 << 20] * 2
     files = {f"noise{n}": os.urandom(size) for n, size in enumerate(sizes)}
     tree = write_files(tmp_path / "tree", files)
     source = make_repo(root, "archive")

@@ -162,6 +162,10 @@ class CurlFetcher(Closing):
         if not self._active:
             time.sleep(wait_s)
             return
+        # select() knows nothing of libcurl's own clocks, such as for a second address to try.
+        timeout_ms = self._multi.timeout()
+        if timeout_ms >= 0:
+            wait_s = min(wait_s, timeout_ms / 1000)
         ready = self._multi.select(wait_s)
         waited_s = time.monotonic() - now_s
         if ready <= 0 and waited_s < min(wait_s, _SHORT_WAIT_S):
