@@ -31,7 +31,12 @@ from pyostree.formats.summary_rows import (
 CHECKSUM = Checksum(bytes(range(32)))
 NAMES = st.text("ab/é", min_size=1, max_size=9) | st.integers(1, 300).map(lambda n: "x" * n)
 VERSIONS = st.text(max_size=6).filter(lambda text: "\0" not in text and text.isprintable())
-TIMES = st.integers(0, 1 << 33) | st.integers(-(1 << 63), (1 << 63) - 1)
+EDGES = (-62_135_596_800, 253_402_300_799)
+TIMES = (
+    st.integers(0, 1 << 33)
+    | st.integers(-(1 << 63), (1 << 63) - 1)
+    | st.builds(int.__add__, st.sampled_from(EDGES), st.integers(-2, 2))
+)
 VALUES = st.builds(Variant, st.just("s"), VERSIONS | st.integers(0, 200).map(lambda n: "1" * n))
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from itertools import accumulate
 
 from pyostree.formats.commit import decode_commit, decode_metadata, find_framing
-from pyostree.formats.dates import is_representable
 from pyostree.formats.framing import NARROW_BYTES, with_offsets
 from pyostree.formats.gvariant import Variant, encode, lookup
 from pyostree.formats.summary import (
@@ -34,6 +33,8 @@ _VERSION_HEAD = b"ostree.commit.version\0\0\0"
 _VERSION_TAIL = b"\0\0s\x16"
 _VERSION_BYTES = len(_VERSION_HEAD) + len(_VERSION_TAIL)
 _TIMESTAMP_BYTES = 35
+# The years 1 to 9999; `formats.dates`, which knows it too, takes long to load.
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 
 
 def row_of_commit(name: str, checksum: bytes, commit: bytes) -> bytes:
@@ -56,7 +57,7 @@ def row_of_commit(name: str, checksum: bytes, commit: bytes) -> bytes:
     version = lookup(metadata, "version")
     if version is not None and version.type != "s":
         version = None
-    if is_representable(timestamp):
+    if _FIRST_SECOND <= timestamp <= _LAST_SECOND:
         text = "" if version is None else version.value
         found = _narrow_row(name, _SIZE.pack(len(commit)) + checksum, timestamp, text)
         if found is not None and (version is None or text):
@@ -89,7 +90,7 @@ def _general_row(
     name: str, commit: tuple[int, bytes], timestamp: int, version: Variant | None
 ) -> bytes:
     pairs: list[tuple[str, Variant]] = []
-    if is_representable(timestamp):
+    if _FIRST_SECOND <= timestamp <= _LAST_SECOND:
         pairs.append((COMMIT_TIMESTAMP, big_endian_variant(timestamp % (1 << 64))))
     if version is not None:
         pairs.append((COMMIT_VERSION, version))
