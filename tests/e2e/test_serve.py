@@ -206,6 +206,16 @@ def test_killed_worker_is_replaced(place: Path, tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
+def test_worker_that_has_grown_is_replaced(place: Path, tmp_path: Path) -> None:
+    words = (place / "repo", "--workers=1", "--max-memory=1")
+    with serving(tmp_path / "server", *words) as server:
+        before = server.workers()
+        wait_until(lambda: server.workers() and before[0] not in server.workers())
+        assert f"worker {before[0]} takes " in server.out.read_text()
+        assert server.get("/config").status == 200
+        assert server.stop() == 0
+
+
 def test_reload_replaces_workers_and_refuses_nobody(place: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving(tmp_path / "server", place / "repo", f"--access-log={log}") as server:

@@ -34,6 +34,11 @@ OPTIONS = (
         metavar="SECONDS",
         help="Close connections on which nothing happens for so long (default: 75)",
     ),
+    integer(
+        "max-memory",
+        metavar="MIB",
+        help="Replace a worker that takes more (default: 1024, less on a small machine)",
+    ),
     flag("advertise", help="Announce the repositories on the local network"),
     flag("quiet", "q", help="Do not say what is served where"),
     positionals("places"),
@@ -74,6 +79,7 @@ class Args(NamedTuple):
     access_log: str | None
     grace_period: int | None
     idle_timeout: int | None
+    max_memory: int | None
     advertise: bool
     quiet: bool
     places: tuple[str, ...]
@@ -113,6 +119,7 @@ def run(args: Args, out: TextIO) -> None:
         access_log=args.access_log,
         grace_s=DEFAULT_GRACE_S if args.grace_period is None else args.grace_period,
         idle_s=DEFAULT_IDLE_S if args.idle_timeout is None else args.idle_timeout,
+        max_memory_mib=args.max_memory,
         advertise=args.advertise,
         quiet=args.quiet,
     )
@@ -128,3 +135,5 @@ def _check_numbers(args: Args) -> None:
         raise UsageError("--grace-period must not be negative")
     if args.idle_timeout is not None and args.idle_timeout < 1:
         raise UsageError("--idle-timeout must be at least 1")
+    if args.max_memory is not None and args.max_memory < 1:
+        raise UsageError("--max-memory must be at least 1")

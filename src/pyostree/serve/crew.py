@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from pyostree.errors import OstreeError, describe
+from pyostree.fs.process_memory import own_memory_of
 
 _READY_TIMEOUT_S = 30
 _YOUNG_S = 5.0  # a worker that ends earlier has most likely never served
@@ -81,9 +82,23 @@ class Crew:
         """Tell all that are there to end when their running transfers have."""
         for member in self._members.values():
             if not member.is_leaving:
-                member.is_leaving = True
-                member.kill_at = time.monotonic() + self._grace_s
-                _signal(member.pid, signal.SIGTERM)
+                self._dismiss(member)
+
+    def dismiss_large(self, max_bytes: int) -> list[str]:
+        """Tell those to end that take more memory; return what is to be said about them."""
+        messages = []
+        for member in self._members.values():
+            if member.is_leaving:
+                continue
+            with suppress(OSError, IndexError):  # it has just ended
+                size = own_memory_of(member.pid)
+                if size > max_bytes:
+                    self._dismiss(member)
+                    messages.append(
+                        f"{self._name} {member.pid} takes {size >> 20} MiB of memory; "
+                        "another one replaces it"
+                    )
+        return messages
 
     def kill_late(self) -> None:
         """Kill those whose time is over."""
@@ -123,6 +138,11 @@ class Crew:
         if self._young_ends > _MAX_YOUNG_ENDS:
             raise WorkerError(f"Each {self._name} process ends soon after its start")
         return messages
+
+    def _dismiss(self, member: _Member) -> None:
+        member.is_leaving = True
+        member.kill_at = time.monotonic() + self._grace_s
+        _signal(member.pid, signal.SIGTERM)
 
     def _fork(self, work: Work, number: int) -> int:
         """Start one process; return the descriptor that tells when it is ready."""

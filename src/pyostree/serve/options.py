@@ -30,6 +30,7 @@ class ServeOptions(NamedTuple):
         access_log: is appended to; ``-`` is standard output.
         grace_s: for running transfers when the server stops.
         idle_s: after so long without a byte either way a connection is closed.
+        max_memory_mib: a worker that takes more is replaced; None: by the size of the machine.
         advertise: announce the repositories on the local network.
         quiet: no lines about where what is served.
     """
@@ -43,5 +44,6 @@ class ServeOptions(NamedTuple):
     access_log: str | None = None
     grace_s: int = DEFAULT_GRACE_S
     idle_s: int = DEFAULT_IDLE_S
+    max_memory_mib: int | None = None
     advertise: bool = False
     quiet: bool = False

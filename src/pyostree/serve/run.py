@@ -17,6 +17,7 @@ from typing import TextIO
 from pyostree.errors import ConflictError, OstreeError, UnsupportedError, describe
 from pyostree.fs.dir import Dir
 from pyostree.fs.limits import raise_open_files_limit
+from pyostree.fs.process_memory import memory_of_machine
 from pyostree.serve.crew import READY, Crew, Work
 from pyostree.serve.listeners import format_address, inherited_listeners, open_listeners
 from pyostree.serve.options import ServeOptions
@@ -28,6 +29,9 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 _WATCHED = (*_STOP, signal.SIGHUP, signal.SIGCHLD)
 _MAX_WORKERS = 64
 _GOODBYE_S = 5
+_LOOK_S = 2.0
+_MIN_WORKER_BYTES = 192 << 20
+_MAX_WORKER_BYTES = 1 << 30
 
 
 class MissingEngineError(UnsupportedError):
@@ -88,6 +92,7 @@ class _Parent:
         self._manager = manager
         self._crew = Crew("worker", len(listeners), options.grace_s)
         self._announcer = Crew("announcer", int(options.advertise), _GOODBYE_S)
+        self._max_bytes = _memory_limit(options.max_memory_mib, len(listeners))
         self._life, self._life_of_parent = os.pipe()
 
     def run(self, out: TextIO) -> None:
@@ -118,7 +123,8 @@ class _Parent:
                 if _count_terminals() < terminals:
                     return  # the window has been closed
                 self._reload()
-            for message in (*self._crew.reap(), *self._announcer.reap()):
+            large = self._crew.dismiss_large(self._max_bytes)
+            for message in (*self._crew.reap(), *self._announcer.reap(), *large):
                 _say(message)
             self._crew.kill_late()
             self._refill()
@@ -165,10 +171,8 @@ class _Parent:
         self._manager.ready(self._summary())
 
     def _wait(self) -> int | None:
-        """Wait for a signal, or until the time of a worker is over; return the signal."""
-        wait_s = min(self._crew.wait_s(), self._announcer.wait_s())
-        if wait_s == float("inf"):
-            return int(signal.sigwait(_WATCHED))
+        """Wait for a signal, or until it is time to look after the workers; return the signal."""
+        wait_s = min(self._crew.wait_s(), self._announcer.wait_s(), _LOOK_S)
         found = signal.sigtimedwait(_WATCHED, wait_s)
         return None if found is None else found.si_signo
 
@@ -273,6 +277,13 @@ def _no_password() -> str:
 def _count_workers(wanted: int | None) -> int:
     present = len(os.sched_getaffinity(0))
     return min(present if wanted is None else wanted, _MAX_WORKERS)
+
+
+def _memory_limit(wanted_mib: int | None, workers: int) -> int:
+    if wanted_mib is not None:
+        return wanted_mib << 20
+    fair = memory_of_machine() // 4 // workers
+    return max(min(fair, _MAX_WORKER_BYTES), _MIN_WORKER_BYTES)
 
 
 def _port(listener: socket.socket) -> int:
