@@ -7,14 +7,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from pyostree.cli.needs import REPO_OR_SYSROOT
+from pyostree.cli.needs import REPO
 from pyostree.cli.options import UsageError, filenames, flag, positional, positionals
 
 if TYPE_CHECKING:
     from pyostree.repo.repo import Repo
 
 PARAMETERS = "NAME [KEY-ID...]"
-NEEDS = REPO_OR_SYSROOT
+NEEDS = REPO
 OPTIONS = (
     filenames("keyring", "k", metavar="FILE", help="Import the keys in FILE"),
     flag("stdin", help="Import the keys on standard input"),

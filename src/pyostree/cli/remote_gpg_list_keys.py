@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from pyostree.cli.needs import REPO_OR_SYSROOT
+from pyostree.cli.needs import REPO
 from pyostree.cli.options import positional
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyostree.sign.gpg.keys import Key, SubKey, UserId
 
 PARAMETERS = "NAME"
-NEEDS = REPO_OR_SYSROOT
+NEEDS = REPO
 OPTIONS = (positional("name"),)
 
 _INDENT = "  "
