@@ -248,9 +248,10 @@ class TestNextProcess:
         self.interrupt(temp, server)
         with fetcher(temp) as running:
             done = fetch_one(running, request(server, "large", keep_as=NAME))
-            assert list(temp.iterdir()) == []  # a name is never that of something whole
+            assert [path.name for path in temp.iterdir()] == [NAME]  # until it is stored
             assert content(done) == LARGE
             assert done.was_continued
+            assert list(temp.iterdir()) == []
         assert ranges(server) == [f"bytes={len(LARGE) // 2}-"]
 
     def test_starts_over_where_the_rest_is_not_served(
@@ -260,6 +261,16 @@ class TestNextProcess:
         server.serves_ranges = False
         with fetcher(temp) as running:
             assert content(fetch_one(running, request(server, "large", keep_as=NAME))) == LARGE
+
+    def test_nothing_more_to_come_is_whole(self, temp: Path, server: ScriptedServer) -> None:
+        (temp / NAME).write_bytes(LARGE)
+        place = (("Content-Range", f"bytes */{len(LARGE)}"),)
+        server.faults[""] = lambda _: Reply(b"beyond", 416, headers=place)
+        with fetcher(temp) as running:
+            done = fetch_one(running, request(server, "large", keep_as=NAME))
+            assert content(done) == LARGE
+            assert running.bytes_transferred == len("beyond")
+        assert list(temp.iterdir()) == []
 
     def test_more_than_everything_starts_over(self, temp: Path, server: ScriptedServer) -> None:
         (temp / NAME).write_bytes(LARGE)

@@ -42,6 +42,11 @@ class PartialFile(TempFile):
             with suppress(FileNotFoundError):
                 os.unlink(label, dir_fd=self._directory.fileno())
 
+    def discard(self) -> None:
+        """Close the file and remove it."""
+        self.drop_name()
+        self.close()
+
     def truncate(self) -> None:
         """Forget the content."""
         os.ftruncate(self.fd, 0)

@@ -51,6 +51,10 @@ class TempFile(Closing):
             with suppress(FileNotFoundError):
                 os.unlink(self._name, dir_fd=self._directory.fileno())
 
+    def discard(self) -> None:
+        """Close the file, and leave nothing of it under the name that it may have been given."""
+        self.close()
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append `data`."""
         try:

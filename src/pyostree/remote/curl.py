@@ -233,7 +233,8 @@ class CurlFetcher(Closing):
         """Return how the request ended; None when another attempt is made."""
         request, url = transfer.request, transfer.url.shown
         seen = Validators(transfer.etag, transfer.last_modified)
-        if ending.is_success and not transfer.is_useless:
+        is_rest_empty = transfer.is_complete and ending.refuses_range
+        if is_rest_empty or (ending.is_success and not transfer.is_useless):
             was_continued = transfer.continues
             body = transfer.take_body()
             return Completed(request, url, body, validators=seen, was_continued=was_continued)

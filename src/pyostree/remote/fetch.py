@@ -90,8 +90,8 @@ class FetchRequest(NamedTuple):
         tag: for the caller.
         immutable: whether its name fixes its content, which the caller checks: a body that broke
             off is then continued without asking whether the file is still the same.
-        keep_as: name in the temporary directory under which a large body lies until it is whole, so
-            that the next process can continue it; only for what is immutable.
+        keep_as: name in the temporary directory under which a large body lies until it is closed,
+            so that the next process can continue it; only for what is immutable.
         limit_from: given the beginning of a large body, returns the most that it may have; raises
             `FormatError` when no such file begins so.
     """
@@ -110,7 +110,7 @@ class FetchRequest(NamedTuple):
 
 
 class Body(Closing):
-    """Content of an answer: in memory, or when large in a file without a name."""
+    """Content of an answer: in memory, or when large in a file that goes with it."""
 
     __slots__ = ("_data", "_file", "size")
 
@@ -151,7 +151,7 @@ class Body(Closing):
         """Let go of the content."""
         self._data = b""
         if self._file is not None:
-            self._file.close()
+            self._file.discard()
 
 
 class Completed(NamedTuple):

@@ -9,12 +9,11 @@ from typing import NamedTuple
 import pycurl
 
 from pyostree.errors import FetchError, FetchNotFoundError, describe
-from pyostree.remote.transfer import Transfer
+from pyostree.remote.transfer import RANGE_STATUS, Transfer
 
 _NOT_FOUND_STATUSES = (403, 404, 410)
 _ALWAYS_RETRIED_STATUSES = (408, 500)
 _BUSY_STATUSES = (429, 503)
-_RANGE_STATUS = 416
 _FIRST_SUCCESS, _FIRST_REDIRECT = 200, 300
 # Another attempt would end the same way.
 _FINAL_CODES = frozenset(
@@ -89,7 +88,7 @@ class Ending(NamedTuple):
     @property
     def refuses_range(self) -> bool:
         """Whether the rest of the file was asked for in vain."""
-        return not self.code and self.status == _RANGE_STATUS
+        return not self.code and self.status == RANGE_STATUS
 
     def is_other_part(self, transfer: Transfer) -> bool:
         """Whether the server gave a part of the file that was not asked for."""

@@ -24,6 +24,7 @@ from pyostree.remote.urls import BaseUrl
 # is small.
 _SHARED_MEMORY_BYTES = 32 << 20
 _ALWAYS_IN_MEMORY_BYTES = 32 << 10
+RANGE_STATUS = 416  # there is no such part of the file
 _OK, _PARTIAL_CONTENT, _FIRST_REDIRECT = 200, 206, 300
 _NO_LIMIT = sys.maxsize
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
@@ -54,14 +55,15 @@ class Transfer:
         failure: what went wrong here, not on the network.
         status: of the answer to an attempt that continues; 0 before there is one.
         expected: length of the whole body, once an answer has told it.
+        is_complete: the server says that there is nothing more than what was kept.
         kept_etag: names the version of which a part is kept.
     """
 
     __slots__ = (
         "_chunks", "_discarded", "_file", "_is_discarded", "_kept_at", "_tally", "_temp",
         "attempts_left", "attempts_made", "etag", "expected", "failure", "file_limit",
-        "handle", "kept_etag", "last_modified", "limit", "mirror", "offset", "own_headers",
-        "redirects", "request", "size", "status", "too_large", "url",
+        "handle", "is_complete", "kept_etag", "last_modified", "limit", "mirror", "offset",
+        "own_headers", "redirects", "request", "size", "status", "too_large", "url",
     )  # fmt: skip
 
     def __init__(self, handle: Any, temp: Dir, tally: Tally) -> None:  # noqa: ANN401 - no types
@@ -112,6 +114,7 @@ class Transfer:
         self._discarded = 0
         # Until headers say that this is the rest.
         self._is_discarded = self.offset > 0
+        self.is_complete = False
         self.too_large = False
         self.failure: BaseException | None = None
         self.etag: str | None = None
@@ -209,9 +212,10 @@ class Transfer:
         self._release_memory()
         file, self._file = self._file, None
         if file is not None:
-            if for_good and isinstance(file, PartialFile):
-                file.drop_name()
-            file.close()
+            if for_good:
+                file.discard()
+            else:
+                file.close()
 
     def _release_memory(self) -> list[bytes]:
         chunks, self._chunks = self._chunks, []
@@ -222,8 +226,6 @@ class Transfer:
         """Return what arrived."""
         file, self._file = self._file, None
         if file is not None:
-            if isinstance(file, PartialFile):
-                file.drop_name()
             return Body(b"", file, self.size)
         chunks = self._release_memory()
         return Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
@@ -258,6 +260,8 @@ class Transfer:
                 self.etag = value.strip()
             case "last-modified":
                 self.last_modified = parse_http_date(value.strip())
+            case "content-range" if self.status == RANGE_STATUS:
+                self.is_complete = value.strip() == f"bytes */{self.size}"
             case "content-range" if self.status == _PARTIAL_CONTENT:
                 self._is_discarded = not self._is_the_rest(value.strip())
 
