@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pyostree.serve import listeners
-from pyostree.serve import run as run_module
+from pyostree.serve import checks, listeners
+from pyostree.serve.checks import MissingEngineError
 from pyostree.serve.listeners import (
     AddressInUseError,
     ListenError,
@@ -19,13 +19,13 @@ from pyostree.serve.listeners import (
     open_listeners,
 )
 from pyostree.serve.options import ServeOptions
-from pyostree.serve.run import MissingEngineError, run_server
+from pyostree.serve.run import run_server
 from pyostree.serve.service_manager import ServiceManager
 from pyostree.serve.sites import Place
 
 
 def test_missing_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
     with pytest.raises(MissingEngineError) as caught:
         run_server(ServeOptions((Place("", "nowhere"),)), sys.stdout)
     assert caught.value.hint == "pip install 'pyostree[serve]'"
