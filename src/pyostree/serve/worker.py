@@ -73,10 +73,9 @@ async def _run(job: Job) -> None:
 
     loop.add_reader(job.life, stop)
     loop.add_signal_handler(signal.SIGTERM, stop)
-    helpers = [
-        asyncio.create_task(_flush(application)),
-        asyncio.create_task(_end_idle(job.idle_s)),
-    ]
+    helpers = [asyncio.create_task(_end_idle(job.idle_s))]
+    if file is not None:
+        helpers.append(asyncio.create_task(_flush(application)))
     serving = [asyncio.create_task(engine.serve()) for engine in engines]
     await asyncio.sleep(0)  # each starts listening before it waits for the first time
     os.write(job.ready, READY)
