@@ -292,8 +292,12 @@ def test_required_but_not_there(
 ) -> None:
     client = client_of(tmp_path / "client", server.url)
     require = "--require-static-deltas"
-    message = f"error: Static deltas required, but none found for (null) to {published.new}\n"
-    assert ours("pull", f"--repo={client}", "origin", "main", require).err == message
+    message = (
+        "error: Fetch configured to require static deltas, "
+        "but no summary deltas or delta index found\n"
+    )
+    for command in (ours, reference):
+        assert command("pull", f"--repo={client}", "origin", "main", require).err == message
     must(ours("summary", "-u", f"--repo={source}"))
     message = f"error: Static deltas required, but none found for main to {published.new}\n"
     assert ours("pull", f"--repo={client}", "origin", "main", require).err == message
