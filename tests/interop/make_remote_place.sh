@@ -62,6 +62,9 @@ for root in phys soft; do
     printf '[core]\nx=1\n[remote "r2"]\nurl=http://localhost/r2\n[remote "r3"]\n' > two
     mv two $root/etc/ostree/remotes.d/two.conf
     printf '[remote "no"]\n' > $root/etc/ostree/remotes.d/notes.txt
+    printf '[remote "linked"]\nurl=http://localhost/linked\n' > $root/etc/ostree/elsewhere
+    ln -s ../elsewhere $root/etc/ostree/remotes.d/linked.conf
+    ln -s nosuch $root/etc/ostree/remotes.d/dangling.conf
     "$ostree" remote --repo=$root/ostree/repo add inconf http://localhost/inconf
 done
 mkdir soft/sysroot
