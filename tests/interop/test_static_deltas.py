@@ -287,6 +287,17 @@ def test_dry_run_says_the_same(
     assert said[0].startswith("Delta update: 0/1 parts, ")
 
 
+def test_required_from_a_path_that_no_url_would_spell_so(source: Path, tmp_path: Path) -> None:
+    generate(ours, source, "main", "--empty")
+    must(ours("summary", "-u", f"--repo={source}"))
+    odd = tmp_path / "a b#c%20d\udcff"
+    odd.symlink_to(source)
+    client = make_repo(tmp_path / "client", "bare-user")
+    words = [f"--repo={client}", "--require-static-deltas", odd, "main"]
+    assert must(ours("pull-local", *words)).startswith("1 delta parts, ")
+    check_both(client)
+
+
 def test_required_but_not_there(
     published: Published, source: Path, server: ScriptedServer, tmp_path: Path
 ) -> None:

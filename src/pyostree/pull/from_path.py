@@ -41,5 +41,11 @@ def pull_local(
         names = wanted or [Wanted(name) for name in source.refs.list()]
         if not options.require_static_deltas:
             return pull_from_repo(site, terms, source, names)
-        url = f"{FILE_URL}{source.path}"
+        url = _url_of(source)
     return pull_at(site, url, names, options)  # as from a server, since only that uses deltas
+
+
+def _url_of(source: Repo) -> str:
+    from urllib.parse import quote  # slow to import
+
+    return FILE_URL + quote(source.path, errors="surrogateescape")
