@@ -202,11 +202,16 @@ def test_presence_is_what_the_store_says(tmp_path: Path, count: int) -> None:
             path = tmp_path / "repo/objects" / loose_path(checksum, "file")
             path.parent.mkdir(exist_ok=True)
             path.touch()
-        is_here = ContentPresence(repo.store)
-        for number in range(2500):
-            checksum = Checksum(hashlib.sha256(b"%d" % number).digest())
-            name = ObjectName(checksum, ObjectType.FILE)
-            assert is_here(checksum) == repo.store.is_published(name) == (number < count)
+        (tmp_path / "repo/objects/00").mkdir(exist_ok=True)
+        for name in ("x.file", f"{'g' * 62}.file", f"{'0' * 62}.dirtree", "tmp.file"):
+            (tmp_path / "repo/objects/00" / name).touch()
+        wanted = [Checksum(bytes(32))]
+        wanted += [Checksum(hashlib.sha256(b"%d" % number).digest()) for number in range(2500)]
+        presence = ContentPresence(repo.store)
+        missing = [digest for start in range(0, 2501, 50)
+                   for digest in presence.missing(wanted[start : start + 50])]  # fmt: skip
+        assert missing == [wanted[0], *wanted[count + 1 :]]
+        assert not any(repo.store.is_published(ObjectName(one, ObjectType.FILE)) for one in missing)
 
 
 # -- what is asked for ------------------------------------------------------------------

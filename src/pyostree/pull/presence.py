@@ -1,11 +1,12 @@
 """Which content a repository has, asked for tens of thousands of objects in a row.
 
 Looking at a directory once is cheaper than asking for a dozen files in it, unless it is a large
-one: it is read as soon as the questions about it have cost as much as reading it would.
+one: directories are read once it is clear that there are many questions about each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
@@ -18,6 +19,8 @@ _PREFIXES = 256
 # as long as one.
 _QUESTIONS_TO_OPEN = 6
 _ENTRIES_PER_QUESTION = 12
+# Asking is given up when it has cost this part of reading everything: more is likely to come.
+_PATIENCE = 4
 
 
 class ContentPresence:
@@ -29,39 +32,47 @@ class ContentPresence:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._extension = f".{store.settings.mode.content_extension}"
-        self._asked = [0] * _PREFIXES
-        self._names: list[frozenset[str] | None] = [None] * _PREFIXES
+        self._end = f".{store.settings.mode.content_extension}"
+        self._asked = 0
+        self._present: list[frozenset[str] | None] = [None] * _PREFIXES
         self._affordable = 0
-        self._is_first = True
 
-    def __call__(self, checksum: Checksum) -> bool:
-        """Tell whether the repository or a parent has the content object."""
-        prefix = checksum[0]
-        names = self._names[prefix]
-        if names is None:
-            names = self._consider(prefix)
-        if names is None:
-            return self._store.is_published(ObjectName(checksum, ObjectType.FILE))
-        if f"{checksum[1:].hex()}{self._extension}" in names:
-            return True
+    def missing(self, digests: Iterable[bytes]) -> list[bytes]:
+        """Return those that neither the repository nor a parent has as content objects."""
+        found = []
+        for digest in digests:
+            present = self._present[digest[0]]
+            if present is None:
+                present = self._consider(digest[0])
+            if present is None:
+                if not self._store.is_published(_name(digest)):
+                    found.append(digest)
+            elif f"{digest.hex()[2:]}{self._end}" not in present and not self._has_parent(digest):
+                found.append(digest)
+        return found
+
+    def _has_parent(self, digest: bytes) -> bool:
         parent = self._store.parent
-        return parent is not None and parent.has(ObjectName(checksum, ObjectType.FILE))
+        return parent is not None and parent.has(_name(digest))
 
     def _consider(self, prefix: int) -> frozenset[str] | None:
-        self._asked[prefix] += 1
-        if self._is_first or self._asked[prefix] > self._affordable:
-            self._is_first = False
+        self._asked += 1
+        if self._asked == 1 or self._asked > self._affordable:
             return self._read(prefix)
         return None
 
     def _read(self, prefix: int) -> frozenset[str]:
         try:
             with self._store.objects.open_dir(f"{prefix:02x}") as directory:
-                names = frozenset(directory.list())
+                present = frozenset(directory.list())
         except FileNotFoundError:
-            names = frozenset()
-        # Checksums spread evenly: the others are as large.
-        self._affordable = _QUESTIONS_TO_OPEN + len(names) // _ENTRIES_PER_QUESTION
-        self._names[prefix] = names
-        return names
+            present = frozenset()
+        # Checksums spread evenly: the others are as large, and there will be as many questions.
+        in_questions = _QUESTIONS_TO_OPEN + len(present) // _ENTRIES_PER_QUESTION
+        self._affordable = _PREFIXES * in_questions // _PATIENCE
+        self._present[prefix] = present
+        return present
+
+
+def _name(digest: bytes) -> ObjectName:
+    return ObjectName(Checksum(digest), ObjectType.FILE)

@@ -125,8 +125,8 @@ class Walker:
         self._commit_only = commit_only
         self._rescan_all = rescan_all
         # What this pull stores itself comes after the walk has asked for it.
-        self._has_content: Callable[[Checksum], bool] = (
-            self._has_any_content if rescan_all else ContentPresence(self._store)
+        self._missing: Callable[[list[bytes]], list[bytes]] = (
+            self._missing_anywhere if rescan_all else ContentPresence(self._store).missing
         )
         self._fresh: dict[Checksum, bytes] = {}
         self._queue: deque[Step] = deque()
@@ -136,7 +136,7 @@ class Walker:
         self._has_detached: set[Checksum] = set()
         self._held: set[Checksum] = set()
         self.commits: dict[Checksum, None] = {}
-        self.content_seen: set[Checksum] = set()
+        self.content_seen: set[bytes] = set()
         self.scanned = 0
 
     # -- input ---------------------------------------------------------------------------
@@ -149,12 +149,12 @@ class Walker:
 
     def add_content(self, checksum: Checksum) -> None:
         """Ask for a file that no tree so far names."""
-        self._visit_file(checksum)
+        self._visit_files([checksum])
 
     def hold_tree(self, commit: Checksum) -> None:
         """Do not look into the tree of a commit before `release_tree`."""
         self._held.add(commit)
-        self._has_content = self._has_any_content  # a delta stages what no walk has asked for
+        self._missing = self._missing_anywhere  # a delta stages what no walk has asked for
 
     def release_tree(self, commit: Checksum) -> None:
         """Look into the tree of a commit from now on."""
@@ -297,9 +297,11 @@ class Walker:
             return
         path = step.path
         tree = load_checked_dirtree(self._repo, step.name.checksum, path)
-        for name, checksum in tree.files:
-            if is_wanted(path + name, self._subpaths, is_dir=False):
-                self._visit_file(checksum)
+        self._visit_files(
+            checksum
+            for name, checksum in tree.files
+            if is_wanted(path + name, self._subpaths, is_dir=False)
+        )
         for name, subtree, meta in tree.dirs:
             if is_wanted(path + name, self._subpaths, is_dir=True):
                 self._add_directory(subtree, meta, self._below(path, name))
@@ -314,20 +316,23 @@ class Walker:
     def _visit_links(self, data: bytes) -> None:
         """Visit all that a dirtree names, whatever the names are: they were checked already."""
         links = decode_tree_links(data)
-        for file in links.files:
-            self._visit_file(Checksum(file))
+        self._visit_files(links.files)
         for tree, meta in zip(links.dirtrees, links.dirmetas, strict=True):
             self._add_directory(Checksum(tree), Checksum(meta), "/")
 
-    def _has_any_content(self, checksum: Checksum) -> bool:
-        return self._store.has(ObjectName(checksum, ObjectType.FILE))
+    def _missing_anywhere(self, digests: list[bytes]) -> list[bytes]:
+        has = self._store.has
+        return [
+            digest for digest in digests if not has(ObjectName(Checksum(digest), ObjectType.FILE))
+        ]
 
-    def _visit_file(self, checksum: Checksum) -> None:
-        if checksum in self.content_seen:
-            return
-        self.content_seen.add(checksum)
-        if not self._has_content(checksum):
-            self._supplier.get_content(checksum)
+    def _visit_files(self, digests: Iterable[bytes]) -> None:
+        seen = self.content_seen
+        # Ten thousands of them, most of which are here: as few steps for each as can be.
+        new = [digest for digest in dict.fromkeys(digests) if digest not in seen]
+        seen.update(new)
+        for digest in self._missing(new):
+            self._supplier.get_content(Checksum(digest))
 
 
 def _is_deeper(depth: int, than: int) -> bool:
