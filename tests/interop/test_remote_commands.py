@@ -97,8 +97,19 @@ class Outcome(NamedTuple):
     files: dict[str, tuple[object, ...]]
 
 
-def run_line(place: Place, line: str, *, is_ours: bool, patch: pytest.MonkeyPatch) -> Outcome:
-    """Run the commands of a line on a new copy of the place."""
+def run_line(place: Place, line: str, work: Path, *, is_ours: bool) -> list[Result]:
+    """Run the commands of a line in the current directory, which is `work`."""
+    results = []
+    for command in line.split(" ; "):
+        text = command.replace("@HERE@", str(work)).replace("@URL@", place.web.url)
+        words = shlex.split(text.replace("=home", f"={place.keys.path}"))
+        result = ours(*words) if is_ours else run_process(REFERENCE, *words, **LOCALE)
+        results.append(normal(result))
+    return results
+
+
+def run_on_copy(place: Place, line: str, *, is_ours: bool, patch: pytest.MonkeyPatch) -> Outcome:
+    """Run a line on a new copy of the place."""
     work = place.path.with_name("work")
     patch.chdir("/")
     shutil.rmtree(work, ignore_errors=True)
@@ -113,13 +124,9 @@ def run_line(place: Place, line: str, *, is_ours: bool, patch: pytest.MonkeyPatc
     subprocess.run(copy, check=True, cwd=place.path)
     patch.chdir(work)
     place.web.log.clear()
-    results = []
-    for command in line.split(" ; "):
-        text = command.replace("@HERE@", str(work)).replace("@URL@", place.web.url)
-        words = shlex.split(text.replace("=home", f"={place.keys.path}"))
-        result = ours(*words) if is_ours else run_process(REFERENCE, *words, **LOCALE)
-        results.append(normal(result))
-    return Outcome(results, sorted(map(without_now, place.web.log)), dict(files_of(work)))
+    results = run_line(place, line, work, is_ours=is_ours)
+    requests = sorted(map(without_now, place.web.log))
+    return Outcome(results, requests, dict(files_of(work)))
 
 
 def normal(result: Result) -> Result:
@@ -168,11 +175,20 @@ def _content(path: Path) -> bytes:
     return _LAST_MODIFIED.sub(rb"\1", data) if path.name == "summary" else data
 
 
-@pytest.mark.parametrize("line", [*lines_of("local"), *lines_of("remote")])
+@pytest.mark.parametrize("line", lines_of("read"))
+def test_reading_line_says_the_same(
+    place: Place, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place.path)
+    expected = run_line(place, line, place.path, is_ours=False)
+    assert run_line(place, line, place.path, is_ours=True) == expected
+
+
+@pytest.mark.parametrize("line", [*lines_of("write"), *lines_of("remote")])
 def test_line_does_the_same(place: Place, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    expected = run_line(place, line, is_ours=False, patch=monkeypatch)
-    found = run_line(place, line, is_ours=True, patch=monkeypatch)
+    expected = run_on_copy(place, line, is_ours=False, patch=monkeypatch)
+    found = run_on_copy(place, line, is_ours=True, patch=monkeypatch)
     monkeypatch.chdir("/")
     assert found.results == expected.results
     assert found.requests == expected.requests
