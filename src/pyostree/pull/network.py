@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyostree.errors import ChecksumMismatchError, doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.pull.content_queue import ContentQueue
 from pyostree.pull.job import PullJob
+from pyostree.pull.metadata import MetadataReceiver
 from pyostree.remote.fetch import Completed, Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
 from pyostree.repo.repo import Repo
-from pyostree.repo.store.structure import check_structure
 
 if TYPE_CHECKING:
     from pyostree.pull.content import ContentReceiver, Stored
@@ -76,10 +74,7 @@ class NetworkSupplier:
         self._stats = job.transaction.stats
         self._progress = job.progress
         self._signatures = job.signatures
-        # Of commits that are not stored yet: what is written is checked first, and for that both
-        # the commit and its detached metadata, if there are any, must be here.
-        self._detached: dict[Checksum, bytes | None] = {}
-        self._commits: dict[Checksum, bytes] = {}
+        self._metadata = MetadataReceiver(job, self._arrived)
         self._caches = tuple(caches)
         self._local = _local_objects(job) if caches else None
         self._pool = job.pool
@@ -271,13 +266,7 @@ class NetworkSupplier:
         self._progress.metadata_fetched += 1
         with body:
             data = body.read()
-        match name.type:
-            case ObjectType.COMMITMETA:
-                self._store_detached(name, data)
-            case ObjectType.TOMBSTONE_COMMIT:
-                pass  # that it exists is all we want to know
-            case _:
-                self._receive_metadata(name, data)
+        self._metadata.receive(name, data)
 
     def _receive_delta(self, completed: Completed) -> None:
         assert self.deltas is not None
@@ -287,7 +276,7 @@ class NetworkSupplier:
         """Go on without an object that the remote lacks; return False when that is impossible."""
         if name.type is ObjectType.COMMITMETA:
             self._progress.metadata_wanted -= 1
-            self._after_detached(name.checksum, None)
+            self._metadata.no_detached(name.checksum)
             return True
         if name.type is not ObjectType.COMMIT or not self.walker.may_be_missing(name):
             return False
@@ -298,51 +287,7 @@ class NetworkSupplier:
             self._request(tombstone, self._endpoint.content)
         return True
 
-    def _store_detached(self, name: ObjectName, data: bytes) -> None:
-        with doing(str(name)):
-            check_structure(ObjectType.COMMITMETA, data)
-        checksum = name.checksum
-        if self._repo.store.has(ObjectName(checksum, ObjectType.COMMIT)):
-            self._signatures.check_detached(self._repo, checksum, data)
-            if self._repo.store.read_detached(checksum) != data:
-                self._repo.store.write_detached(checksum, data)
-        self._after_detached(checksum, data)
-
-    def _after_detached(self, checksum: Checksum, data: bytes | None) -> None:
-        name = ObjectName(checksum, ObjectType.COMMIT)
-        if self._repo.store.has(name):
-            self.walker.arrived(name)
-            return
-        self._detached[checksum] = data
-        commit = self._commits.pop(checksum, None)
-        if commit is not None:
-            self._store_commit(name, commit)
-
-    def _receive_metadata(self, name: ObjectName, data: bytes) -> None:
-        actual = hashlib.sha256(data).digest()
-        if actual != name.checksum:
-            raise ChecksumMismatchError(name.type.extension, str(name.checksum), actual.hex())
-        with doing(str(name)):
-            check_structure(name.type, data)
-        if name.type is not ObjectType.COMMIT:
-            self._store_metadata(name, data)
-        elif name.checksum in self._detached:
-            self._store_commit(name, data)
-        else:
-            self._commits[name.checksum] = data
-
-    def _store_commit(self, name: ObjectName, data: bytes) -> None:
-        detached = self._detached.pop(name.checksum)
-        self._signatures.check(name.checksum, data, detached)
-        # Before the commit itself: a crash must not leave it looking complete.
-        self._repo.mark_partial(name.checksum)
-        if detached is not None:
-            self._repo.store.write_detached(name.checksum, detached)
-        self._store_metadata(name, data)
-
-    def _store_metadata(self, name: ObjectName, data: bytes) -> None:
-        written = self._repo.store.put_metadata(name.type, data)
-        self._stats.count_metadata(is_new=written.is_new)
+    def _arrived(self, name: ObjectName, data: bytes | None) -> None:
         self.walker.arrived(name, data)
 
     def _count(self, outcomes: Sequence[Stored]) -> None:
