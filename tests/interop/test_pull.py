@@ -247,6 +247,16 @@ class TestFileUrl:
         _, printed, expected = both(tmp_path, f"file://{published.repo}", words, mode=mode)
         assert printed == expected
 
+    def test_no_path_is_not_the_current_directory(
+        self, tmp_path: Path, published: Published, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(published.repo)
+        for words in ([], ["-L", ""]):
+            repo = client(tmp_path / f"c{len(words)}", f"file://{published.repo if words else ''}")
+            result = ours("pull", f"--repo={repo}", *words, "origin", "main")
+            assert result.err.startswith("error: opening repo: opendir(): ")
+            assert refs_of(repo) == {}
+
     def test_percent_encoded_path(self, tmp_path: Path, published: Published) -> None:
         place = tmp_path / "a b"
         place.symlink_to(published.repo)

@@ -37,7 +37,7 @@ def pull_local(
     site = PullSite(repo, report, watch)
     terms = PullTerms(repo, Remotes.load(repo), f"{FILE_URL}{source_path}", options)
     terms.check_deltas()
-    with Repo.open(source_path) as source:
+    with Repo.open(source_path or ".") as source:
         names = wanted or [Wanted(name) for name in source.refs.list()]
         if not options.require_static_deltas:
             return pull_from_repo(site, terms, source, names)

@@ -55,6 +55,8 @@ def pull_at(
     terms = PullTerms(site.repo, remotes, remote, options)
     path = None if options.require_static_deltas else _local_path(remotes, remote, options)
     if path is not None:
+        for cache in options.localcache_repos:  # not needed, but they must be there
+            Repo.open(cache).close()
         from pyostree.pull.from_repo import pull_from_repo  # and no source here, no need for that
 
         with _open_source(path, terms) as source:

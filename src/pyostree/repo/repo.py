@@ -155,7 +155,8 @@ class Repo(RepoObjects, Closing):
             OSError: a part of it is missing or unreadable.
             ConfigError: its configuration has a wrong value.
         """
-        text = os.path.abspath(os.fspath(path))
+        text = os.fspath(path)
+        text = os.path.abspath(text) if text else ""  # that never means the current directory
         with doing("opening repo"):
             return cls(Dir.at(text), text)
 
