@@ -17,18 +17,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyostree.errors import ChecksumMismatchError, OstreeError
+from pyostree.formats.commit import Commit, encode_commit
 from pyostree.formats.file_header import FileHeader, content_checksum, encode_archive_header
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.memory_file import MemoryFile
 from pyostree.fs.process import close_other_sockets, die_with_parent
 from pyostree.pull.content import ContentReceiver, Stored
 from pyostree.pull.content_queue import ContentQueue
+from pyostree.pull.job import PullJob
+from pyostree.pull.metadata import MetadataReceiver
 from pyostree.pull.presence import ContentPresence
+from pyostree.pull.progress import PullProgress
+from pyostree.pull.signatures import CommitSignatures
 from pyostree.pull.storing import ContentStorage
 from pyostree.remote.fetch import Body, FetchRequest
 from pyostree.remote.http_dates import format_http_date, parse_http_date
 from pyostree.repo import processes
 from pyostree.repo.modes import RepoMode
+from pyostree.repo.parallel import LazyPool
 from pyostree.repo.repo import Repo
 from pyostree.repo.store.archive import compress
 
@@ -189,6 +195,36 @@ def test_quick_way_has_the_outcome_of_the_general_one(
     if files[0].exists():
         assert files[0].read_bytes() == files[1].read_bytes()
         assert files[0].stat().st_mode == files[1].stat().st_mode
+
+
+# -- commits and their detached metadata ------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["detached first", "commit first", "none"])
+def test_commit_is_stored_when_its_detached_metadata_is_here(tmp_path: Path, order: str) -> None:
+    zero = Checksum(bytes(32))
+    data = encode_commit(Commit((), None, (), "", "", 0, zero, zero))
+    checksum = Checksum(hashlib.sha256(data).digest())
+    commit, detached = (
+        ObjectName(checksum, kind) for kind in (ObjectType.COMMIT, ObjectType.COMMITMETA)
+    )
+    arrived: list[ObjectName] = []
+    with Repo.create(tmp_path / "repo", RepoMode.BARE_USER) as repo, repo.transaction() as running:
+        progress = PullProgress(started_s=0, is_local=False)
+        job = PullJob(repo, running, progress, LazyPool(), CommitSignatures(None))
+        receiver = MetadataReceiver(job, lambda name, _: arrived.append(name))
+        first, second = (detached, commit) if order == "detached first" else (commit, detached)
+        receiver.receive(first, data if first is commit else b"")
+        assert not arrived
+        assert not repo.store.has(commit)
+        if order == "none":
+            receiver.no_detached(checksum)
+        else:
+            receiver.receive(second, data if second is commit else b"")
+        assert arrived == [commit]
+        assert repo.store.has(commit)
+        assert repo.is_partial(checksum)
+        assert repo.store.read_detached(checksum) == (None if order == "none" else b"")
 
 
 # -- what is here -----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Metadata objects as they come over the network: checked, then stored; commits by their signatures.
+"""Metadata objects as they come over the network: checked, then stored; commits once signed.
 
 A commit and its detached metadata are asked for at once and may come in either order; the commit is
 stored when both are here, since the signatures that let it pass are in the latter.
