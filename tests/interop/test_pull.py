@@ -406,6 +406,32 @@ class TestErrors:
         )
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [(ours, reference), (reference, ours)], ids=["by-ours", "by-reference"]
+)
+def test_what_one_left_unfinished_the_other_completes(
+    tmp_path: Path, server: ScriptedServer, first: Command, second: Command
+) -> None:
+    whole = client(tmp_path / "whole", server.url)
+    repo = client(tmp_path / "c", server.url)
+    for path in (whole, repo):  # with fsync objects are staged
+        config = path / "config"
+        config.write_text(config.read_text().replace("fsync=false\n", ""))
+    must(second("pull", f"--repo={whole}", "origin", "main"))
+    victim = sorted(name for name in object_names(whole) if name.endswith(".file"))[0]
+    server.faults[f"{victim}z"] = lambda _: Reply(b"", 404)
+    failed = first("pull", f"--repo={repo}", "--network-retries=0", "origin", "main")
+    assert "Server returned HTTP 404" in failed.err
+    staged = {path.name for path in (repo / "tmp").glob("staging-*/??/*.dir*")}
+    assert staged
+    server.faults.clear()
+    server.requests.clear()
+    must(second("pull", f"--repo={repo}", "origin", "main"))
+    assert not staged & {path.rpartition("/")[2] for path in server.requests}
+    assert left_behind(repo) == left_behind(whole)
+    assert not list((repo / "tmp").glob("staging-*"))
+
+
 # A commit in an abandoned staging directory is fetched again: by then a prune may have taken what
 # it is made of, and its detached metadata may have changed.
 AGAIN = (".commit", ".commitmeta")
