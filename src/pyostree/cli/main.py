@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -37,8 +38,14 @@ if TYPE_CHECKING:
         def run(self) -> Callable[..., None]: ...
 
 
+# What a command imports stays: looking for rubbish in it every few hundred objects, as Python does
+# otherwise, is a tenth of its start-up time.
+_OBJECTS_PER_COLLECTION = 20_000
+
+
 def main() -> int:
     """Run the command line of this process; the exit status is 0 or 1."""
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
     console = Console.standard()
     try:
         status = run_command_line(sys.argv, console)
