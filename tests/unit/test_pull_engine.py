@@ -80,7 +80,7 @@ def test_content_of_all_sizes_is_stored(
     outcomes: list[Stored] = []
     with Repo.create(tmp_path / "repo", mode) as repo:
         with storing(repo, outcomes, uses_helpers=uses_helpers, monkeypatch=monkeypatch) as storage:
-            storage.expect(len(contents))
+            storage.expect(1000)
             for checksum, raw in contents:
                 storage.add(checksum, Body(raw) if len(raw) < 1 << 20 else in_file(raw))
                 storage.step()

@@ -39,8 +39,8 @@ _HEAVY_BYTES = 16 << 20
 _LEAST_HEAVY_BYTES = _HEAVY_BYTES // 1100  # no smaller body can hold so much
 _MAX_HEAVY = 4
 _MAX_THREAD_BATCHES = 6
-# Forking costs as much as storing some dozens of objects.
-_OBJECTS_WORTH_HELPERS = 200
+# A helper costs as much as storing half of them: its forking, its copies of our memory, its end.
+_OBJECTS_WORTH_HELPERS = 800
 
 
 class ContentStorage(Closing):
@@ -64,7 +64,9 @@ class ContentStorage(Closing):
         self._batch_bytes = 0
         self._heavy: deque[Batch] = deque()
         self._shared: SharedWork[Batch, list[Stored]] = SharedWork(
-            Sharing(self._store, _pack, self._store_packed), self._done
+            Sharing(self._store, _pack, self._store_packed),
+            self._done,
+            items_before_fork=_OBJECTS_WORTH_HELPERS // _BATCH_OBJECTS,
         )
         self._threads: Background[list[Stored]] | None = None
         self._uses_helpers: bool | None = None

@@ -62,15 +62,23 @@ class SharedWork(Generic[A, R]):
     in progress.
     """
 
-    def __init__(self, sharing: Sharing[A, R], done: Callable[[A, R], None]) -> None:
+    def __init__(
+        self,
+        sharing: Sharing[A, R],
+        done: Callable[[A, R], None],
+        *,
+        items_before_fork: int = _ITEMS_BEFORE_FORK,
+    ) -> None:
         """Prepare; nothing is forked for the first few items.
 
         Args:
             done: called here with every item and its result, in the order in which they finish.
+            items_before_fork: how many are so few that they are over before a helper is there.
         """
         self._sharing = sharing
         self._done = done
         self._helpers: list[HelperProcess[A, R]] = []
+        self._items_before_fork = items_before_fork
         self._items_alone = 0
         self._is_refused = False
 
@@ -112,7 +120,7 @@ class SharedWork(Generic[A, R]):
         """
         if self._helpers:
             self._collect(wait=False)
-        elif self._items_alone >= _ITEMS_BEFORE_FORK:
+        elif self._items_alone >= self._items_before_fork:
             self.start()
         return self._offer(item)
 
