@@ -6,6 +6,7 @@ Whatever is wrong, the search ends soon, the client keeps its refs, other reposi
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from peer_lab import (
     ref,
     volume_at,
 )
-from pyostree.errors import FetchError, OstreeError
+from pyostree.errors import FetchError, OstreeError, describe
 from pyostree.formats.mountinfo import Mount
 from pyostree.fs.dir import Dir
 from pyostree.pull.finders.find import FindOptions, find_remotes
@@ -363,6 +364,130 @@ def test_create_usb_does_not_follow_links_of_a_stick(
     with Repo.open(place.vendor.repo) as repo, pytest.raises(OstreeError, match="its own"):
         create_usb(repo, str(place.stick), {ref("a"): None}, UsbOptions(disable_fsync=True))
     assert not list(outside.iterdir())
+
+
+def _fill(place: Place, destination: str = ".ostree/repo") -> None:
+    with Repo.open(place.vendor.repo) as repo:
+        create_usb(
+            repo, str(place.stick), {ref("a"): None}, UsbOptions(destination, disable_fsync=True)
+        )
+
+
+def _check_refused(place: Place, name: str) -> None:
+    """Filling the stick ends soon in an error that names the entry, and changes nothing."""
+    before = listing(place.stick)
+    began_s = time.monotonic()
+    with pytest.raises(OstreeError, match=f"^{re.escape(name)} of the destination .* its own"):
+        _fill(place)
+    assert time.monotonic() - began_s < 8
+    assert listing(place.stick) == before
+
+
+def test_create_usb_replaces_no_file_outside_by_a_directory_of_refs_that_is_a_link(
+    tmp_path: Path, place: Place
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x").write_text("mine")
+    lead = f"refs/mirrors/{COLLECTION}"
+    (place.repo / lead / "os").symlink_to(outside)
+    place.vendor.commit("os/x")
+    with Repo.open(place.vendor.repo) as repo, pytest.raises(OstreeError, match=f"^{lead}/os of"):
+        create_usb(repo, str(place.stick), {ref("os/x"): None})
+    assert (outside / "x").read_text() == "mine"
+
+
+def test_create_usb_deletes_no_file_outside_by_delta_indexes_that_are_a_link(
+    tmp_path: Path, place: Place
+) -> None:
+    index = tmp_path / "outside/zz" / f"{'a' * 41}.index"
+    index.parent.mkdir(parents=True)
+    index.write_text("mine")
+    (place.repo / "delta-indexes").symlink_to(index.parent.parent)
+    _check_refused(place, "delta-indexes")
+    assert index.read_text() == "mine"
+
+
+def test_create_usb_writes_no_file_outside_by_a_cache_that_is_a_link(
+    tmp_path: Path, place: Place
+) -> None:
+    (tmp_path / "outside").mkdir()
+    shutil.rmtree(place.repo / "tmp/cache", ignore_errors=True)
+    (place.repo / "tmp/cache").symlink_to(tmp_path / "outside")
+    _check_refused(place, "tmp/cache")
+    assert not list((tmp_path / "outside").iterdir())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "summary",
+        ".lock",
+        "deltas/ab/cd/superblock",
+        "state/x.commitpartial",
+        "tmp/staging-x/ab",
+        f"refs/mirrors/{COLLECTION}/deep/er",
+        "refs/heads/alias",
+    ],
+)
+def test_create_usb_follows_no_link_out_of_the_repository(
+    tmp_path: Path, place: Place, name: str
+) -> None:
+    (tmp_path / "outside").write_text("mine")
+    link = place.repo / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(tmp_path / "outside")
+    _check_refused(place, name)
+    assert (tmp_path / "outside").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["config", "summary", "refs/heads/x", "objects/ab/cd.commit"])
+def test_create_usb_does_not_wait_for_a_pipe_in_place_of_a_file(place: Place, name: str) -> None:
+    pipe = place.repo / name
+    pipe.unlink(missing_ok=True)
+    pipe.parent.mkdir(exist_ok=True)
+    os.mkfifo(pipe)
+    _check_refused(place, name)
+
+
+def test_create_usb_lets_aliases_of_refs_be(place: Place) -> None:
+    heads = place.repo / "refs/heads"
+    (heads / "sub").mkdir()
+    (heads / "sub/alias").symlink_to(f"../../mirrors/{COLLECTION}/a")
+    (heads / "gone").symlink_to("nothing")
+    with pytest.raises(FileNotFoundError):  # as wherever a summary is made of dangling aliases
+        _fill(place)
+    (heads / "gone").unlink()
+    _fill(place)
+    assert (heads / "sub/alias").is_symlink()
+
+
+def test_create_usb_takes_nothing_from_a_parent_that_the_stick_names(place: Place) -> None:
+    place.object(".filez").unlink()
+    place.object(".commit").unlink()
+    with (place.repo / "config").open("a") as config:
+        config.write(f"[core]\nparent={place.vendor.repo}\n")
+    _fill(place)
+    assert place.object(".commit").is_file()
+    assert place.object(".filez").is_file()
+
+
+def test_create_usb_names_what_is_in_the_way(place: Place) -> None:
+    (place.stick / "file").touch()
+    with pytest.raises(FileExistsError) as caught:
+        _fill(place, "file/repo")
+    assert describe(caught.value) == "file: mkdirat: File exists"
+
+
+def test_create_usb_below_a_link_that_leads_out_of_the_mount_is_refused(
+    tmp_path: Path, place: Place
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (place.stick / "link").symlink_to("../outside")
+    with pytest.raises(OstreeError, match="descendent"):
+        _fill(place, "link/repo")
+    assert not list((tmp_path / "outside").iterdir())
 
 
 @pytest.mark.parametrize("destination", ["../outside", "a/../../outside", "/", ".", ""])

@@ -5,16 +5,18 @@ not signed: whoever pulls from it checks the commits. Where it is not in a place
 anyway, a link to it is made in ``.ostree/repos.d``.
 
 A stick may come from anybody, and this usually runs as root: directories are made and followed only
-on the stick itself, and a repository that is there already must not lead elsewhere by links.
+below the mount, and a repository that is there already is opened only after a look at all of it
+(`pyostree.pull.stick_check`), without the parent that it names. Who can change files on the stick
+in the meantime is not guarded against.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pyostree.errors import ConflictError, OstreeError, RefNotFoundError
+from pyostree.errors import ConflictError, OstreeError, RefNotFoundError, doing
 from pyostree.formats.objects import Checksum, parse_checksum
 from pyostree.formats.refspec import CollectionRef, check_collection_id, check_ref_name
 from pyostree.fs.dir import Dir
@@ -24,7 +26,9 @@ from pyostree.pull.from_remote import pull_at
 from pyostree.pull.options import PullOptions, Wanted
 from pyostree.pull.progress import PullResult
 from pyostree.pull.site import PullSite, Report
+from pyostree.pull.stick_check import check_stick_repo
 from pyostree.remote.remotes import FILE_URL, Remotes
+from pyostree.repo.layout import create_layout
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.repo import Repo
 from pyostree.repo.summary import regenerate_summary
@@ -34,7 +38,6 @@ DEFAULT_DESTINATION = ".ostree/repo"
 _NEEDS_NO_LINK = (DEFAULT_DESTINATION, "ostree/repo")
 _DIR_MODE = 0o755
 _MAX_LINKS = 100
-_OWN_DIRS = ("objects", "tmp", "state", "refs", "refs/heads", "refs/mirrors", "refs/remotes")
 
 
 class DestinationError(ConflictError):
@@ -84,7 +87,7 @@ def create_usb(
         parts = _destination_parts(mount, options.destination)
         _check_is_other(repo, mount.try_stat("/".join(parts), follow=True))
         wanted = _resolve(repo, refs)
-        with _open_destination(repo, mount, parts) as target:
+        with _open_destination(repo, mount, parts, watch) as target:
             pull_options = PullOptions(mirror=True, disable_fsync=options.disable_fsync)
             site = PullSite(target, report, watch)
             result = pull_at(site, f"{FILE_URL}{_quoted(repo)}", wanted, pull_options)
@@ -138,41 +141,31 @@ def _outside() -> DestinationError:
 def _make_dirs(mount: Dir, parts: Sequence[str]) -> Dir:
     """Open a directory on the stick, creating it; links count while they stay on the stick."""
     device = mount.stat_self().st_dev
+    inside = f"{real_path(mount).rstrip('/')}/"
     current = mount.duplicate()
-    for part in parts:
-        with current:
+    for number, part in enumerate(parts, 1):
+        with current, doing("/".join(parts[:number])):
             current.make_dir(part, _DIR_MODE, exist_ok=True)
             current = current.open_dir(part)
-        if current.stat_self().st_dev != device:
+        if current.stat_self().st_dev != device or not real_path(current).startswith(inside):
             current.close()
             raise _outside()
     return current
 
 
-def _open_destination(source: Repo, mount: Dir, parts: Sequence[str]) -> Repo:
+def _open_destination(source: Repo, mount: Dir, parts: Sequence[str], watch: Watch) -> Repo:
     with _make_dirs(mount, parts) as directory:
         _check_is_other(source, directory.stat_self())
-        for name in _strange_parts(directory):
-            raise OstreeError(f"{name} of the destination repository is not its own directory")
-        path = real_path(directory)
-    return Repo.create(path, RepoMode.ARCHIVE)
+        check_stick_repo(directory, watch)
+        with doing("Creating repo"):
+            create_layout(directory, ".", RepoMode.ARCHIVE, None)
+        return Repo.open_foreign(directory.duplicate(), real_path(directory), is_writable=True)
 
 
 def _check_is_other(source: Repo, status: os.stat_result | None) -> None:
     own = source.dir.stat_self()
     if status is not None and (own.st_dev, own.st_ino) == (status.st_dev, status.st_ino):
         raise DestinationError("--destination-repo must not be the source repository")
-
-
-def _strange_parts(directory: Dir) -> Iterator[str]:
-    """Yield directories of a repository that are links, through which we would write elsewhere."""
-    for name in _OWN_DIRS:
-        if directory.exists(name) and not directory.is_dir(name, follow=False):
-            yield name
-    for name in ("objects", "refs/mirrors"):
-        if directory.is_dir(name, follow=False):
-            with directory.open_dir(name, follow=False) as below:
-                yield from (f"{name}/{entry.name}" for entry in below.scan() if entry.is_symlink())
 
 
 def _add_link(mount: Dir, target: Repo, parts: Sequence[str]) -> None:

@@ -60,11 +60,13 @@ class Repo(RepoObjects, Closing):
         sysroot_dir: Dir | None = None,
         depth: int = 0,
         is_foreign: bool = False,
+        is_writable: bool = True,
     ) -> None:
         self.dir = directory
         self.path = path
         self.sysroot_dir = sysroot_dir
         self._is_foreign = is_foreign
+        self._may_write = is_writable
         self._transaction: Transaction | None = None
         self._resources: list[Dir] = [directory]
         try:
@@ -77,7 +79,7 @@ class Repo(RepoObjects, Closing):
         self.boot_id = os.environ.get("OSTREE_BOOTID") or _read_boot_id()
         follow = not self._is_foreign
         objects = self._keep(self.dir.open_dir("objects", follow=follow))
-        self.writable = not self._is_foreign and self.dir.is_writable("objects")
+        self.writable = self._may_write and self.dir.is_writable("objects")
         self.config = parse_config(
             self.dir.read_file(CONFIG_NAME, max_bytes=_MAX_CONFIG_BYTES, follow=follow)
         )
@@ -131,7 +133,7 @@ class Repo(RepoObjects, Closing):
             self.dir.make_dir("tmp", 0o775, exist_ok=True)
         elif self._is_foreign or not self.dir.is_dir("tmp"):
             return self._keep(self.dir.duplicate())  # never written to: the repository is read-only
-        tmp = self._keep(self.dir.open_dir("tmp"))
+        tmp = self._keep(self.dir.open_dir("tmp", follow=not self._is_foreign))
         if self.writable and "OSTREE_SKIP_CACHE" not in os.environ:
             tmp.make_dir(CACHE_NAME, 0o775, exist_ok=True)
         return tmp
@@ -161,7 +163,7 @@ class Repo(RepoObjects, Closing):
             return cls(Dir.at(text), text)
 
     @classmethod
-    def open_foreign(cls, directory: Dir, path: str) -> Self:
+    def open_foreign(cls, directory: Dir, path: str, *, is_writable: bool = False) -> Self:
         """Open a repository that somebody else has made, such as on a stick, to read from it.
 
         Nothing in it is written to, no symbolic link in place of its files is followed, no parent
@@ -170,13 +172,15 @@ class Repo(RepoObjects, Closing):
         Args:
             directory: the repository itself, which closes it from now on.
             path: where it lies.
+            is_writable: whether it may be written to; it has been checked then that no directory in
+                it leads elsewhere.
 
         Raises:
             OSError: a part of it is missing or unreadable.
             ConfigError, FormatError: its configuration has a wrong value.
         """
         with doing("opening repo"):
-            return cls(directory, path, is_foreign=True)
+            return cls(directory, path, is_foreign=True, is_writable=is_writable)
 
     @classmethod
     def open_below(cls, directory: Dir, name: str, *, sysroot_dir: Dir | None = None) -> Self:
