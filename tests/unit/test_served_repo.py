@@ -285,7 +285,7 @@ def test_bare_repositories_are_refused(tmp_path: Path, mode: str) -> None:
 def test_access_log_lines_cannot_be_forged(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with AppendFile.open(str(path)) as file:
-        log = AccessLog(file)
+        log = AccessLog(file.write)
         log.add(Request("192.0.2.1:4711", "GET", "/summary", "1.1"), 200, 12, 0.00125)
         log.add(Request("[::1]:5", "GET", '/x"\n127.0.0.1 \x1b[2J\u2028', "2"), 404, 14, 0.5)
         log.flush()

@@ -1,23 +1,28 @@
-"""`AppendFile`: a file that several processes append whole lines to."""
+"""`AppendFile`: a file that several processes append lines to."""
 
 from __future__ import annotations
 
 import os
+import select
 from typing import Self
 
 from pyostree.closing import Closing
-from pyostree.fs.descriptor import write_all
 
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+_NEWLINE = 10
+
+# What one write puts into a pipe together; into a file it is any amount.
+MAX_TOGETHER_BYTES = select.PIPE_BUF
 
 
 class AppendFile(Closing):
-    """Owns one descriptor; what one call of `write` gets stays together in the file."""
+    """Owns one descriptor; `MAX_TOGETHER_BYTES` of one call of `write` stay together."""
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_fd", "_is_torn")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._is_torn = False
 
     @classmethod
     def open(cls, path: str, mode: int = 0o640) -> Self:
@@ -41,6 +46,19 @@ class AppendFile(Closing):
         if fd >= 0:
             os.close(fd)
 
-    def write(self, data: bytes) -> None:
-        """Append `data`."""
-        write_all(self._fd, data)
+    def write(self, lines: bytes) -> None:
+        """Append whole lines; wait for as long as the reader of a pipe takes.
+
+        Raises:
+            OSError: the disk is full, or the reader has gone. Part of a line may have been
+                written; the next call ends it first.
+        """
+        view = memoryview(b"\n" + lines if self._is_torn else lines)
+        while view:
+            try:
+                count = os.write(self._fd, view)
+            except BlockingIOError:  # who gave us the descriptor has it non-blocking
+                select.select((), (self._fd,), ())
+                continue
+            self._is_torn = view[count - 1] != _NEWLINE
+            view = view[count:]

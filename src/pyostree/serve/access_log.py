@@ -5,21 +5,22 @@
     192.0.2.7 - - [23/Nov/2026:05:39:15 +0000] "GET /summary HTTP/2" 200 1234 0.412
 
 The last number is milliseconds from the request to the head of its answer; a body is sent after
-that, for as long as the client takes. Lines are written a few times a second, whole.
+that, for as long as the client takes. Lines are handed over a few times a second, whole.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import NamedTuple
-
-from pyostree.fs.append_file import AppendFile
 
 STANDARD_OUTPUT = "-"
 _FLUSH_BYTES = 32 << 10
 _UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\\u2028\u2029\ud800-\udfff]')
-_MAX_SHOWN = 1024
+# Of a path and of a method: a line stays below what a pipe keeps together, 4,096 bytes.
+_MAX_PATH_BYTES = 3072
+_MAX_METHOD_BYTES = 64
 
 
 class Request(NamedTuple):
@@ -32,10 +33,14 @@ class Request(NamedTuple):
 
 
 class AccessLog:
-    """Collects lines for a file, which may be shared with other processes."""
+    """Collects lines.
 
-    def __init__(self, file: AppendFile) -> None:
-        self._file = file
+    Args:
+        put: takes some of them; it must neither wait nor fail.
+    """
+
+    def __init__(self, put: Callable[[bytes], None]) -> None:
+        self._put = put
         self._lines: list[str] = []
         self._size = 0
         self._second = -1
@@ -49,8 +54,9 @@ class AccessLog:
             self._stamp = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now))
         host = request.client.rpartition(":")[0].strip("[]") or "-"
         line = (
-            f'{host} - - [{self._stamp}] "{_shown(request.method)} {_shown(request.path)} '
-            f'HTTP/{request.protocol}" {status} {size} {took_s * 1000:.3f}\n'
+            f'{host} - - [{self._stamp}] "{_shown(request.method, _MAX_METHOD_BYTES)} '
+            f'{_shown(request.path, _MAX_PATH_BYTES)} HTTP/{request.protocol}" '
+            f"{status} {size} {took_s * 1000:.3f}\n"
         )
         self._lines.append(line)
         self._size += len(line)
@@ -58,21 +64,18 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has been collected.
-
-        Raises:
-            OSError: the disk is full, or the reader of a pipe has gone; the lines are lost.
-        """
+        """Hand over what has been collected."""
         if self._lines:
             data = "".join(self._lines).encode("utf-8", "replace")
             self._lines.clear()
             self._size = 0
-            self._file.write(data)
+            self._put(data)
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, max_bytes: int) -> str:
     # Whatever a client sends must not look like another line, or move the cursor of a terminal.
-    shown = text[:_MAX_SHOWN]
+    shown = text[:max_bytes]
     if shown.isascii() and shown.isprintable() and '"' not in shown and "\\" not in shown:
         return shown
-    return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", shown)
+    escaped = _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", shown)
+    return escaped.encode()[:max_bytes].decode("utf-8", "ignore")

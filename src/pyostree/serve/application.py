@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import sys
-from contextlib import suppress
 from time import perf_counter
 from typing import Protocol
 
@@ -48,7 +45,6 @@ class Application:
     def __init__(self, sites: Sites, log: AccessLog | None) -> None:
         self._sites = sites
         self._log = log
-        self._complained = False
 
     async def __call__(self, scope: Scope, reply: Reply) -> None:
         """Answer one request; nothing in here waits."""
@@ -64,16 +60,9 @@ class Application:
             self._log.add(request, answer.status, size, perf_counter() - began)
 
     def flush_log(self) -> None:
-        """Write the log; a full disk costs lines, not answers."""
-        if self._log is None:
-            return
-        try:
+        """Hand over the lines of the log."""
+        if self._log is not None:
             self._log.flush()
-        except OSError as err:
-            if not self._complained and err.errno != errno.EPIPE:
-                with suppress(OSError):
-                    sys.stderr.write(f"cannot write the access log: {err}\n")
-            self._complained = True
 
 
 def _give(answer: Answer, reply: Reply, *, is_head: bool) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from pyostree.errors import OstreeError, describe
 from pyostree.fs.process_memory import own_memory_of
+from pyostree.serve.messages import say
 
 _READY_TIMEOUT_S = 30
 _YOUNG_S = 5.0  # a worker that ends earlier has most likely never served
@@ -193,7 +194,7 @@ def _report(err: OstreeError | OSError, ready: int) -> None:
     try:
         os.write(ready, pickle.dumps(err))
     except OSError:
-        sys.stderr.write(f"ostree serve: {describe(err)}\n")
+        say(describe(err))
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

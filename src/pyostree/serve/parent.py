@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import socket
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
@@ -18,6 +17,7 @@ from pyostree.fs.process_memory import memory_of_machine
 from pyostree.serve.checks import check_options
 from pyostree.serve.crew import READY, Crew, Work
 from pyostree.serve.listeners import format_address
+from pyostree.serve.messages import say
 from pyostree.serve.options import ServeOptions
 from pyostree.serve.service_manager import ServiceManager
 from pyostree.serve.sites import Sites
@@ -85,7 +85,7 @@ class Parent:
                 self._reload()
             large = self._crew.dismiss_large(self._max_bytes)
             for message in (*self._crew.reap(), *self._announcer.reap(), *large):
-                _say(message)
+                say(message)
             self._crew.kill_late()
             self._refill()
 
@@ -97,7 +97,7 @@ class Parent:
         except (OstreeError, OSError) as err:
             if not len(self._crew):
                 raise
-            _say(f"nobody replaces it: {describe(err)}")
+            say(f"nobody replaces it: {describe(err)}")
 
     def _stop(self) -> None:
         self._announcer.dismiss()
@@ -120,7 +120,7 @@ class Parent:
             check_options(self._options)
             fresh = Sites(self._options.places, numbered=self._options.advertise)
         except (OstreeError, OSError) as err:
-            _say(f"nothing is reloaded: {describe(err)}")
+            say(f"nothing is reloaded: {describe(err)}")
         else:
             self._sites.close()
             self._sites = fresh
@@ -174,7 +174,7 @@ class Parent:
             for listener in itertools.chain(*self._listeners):
                 listener.close()
             signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"\0"))
-            with Advertiser(hosts, port, self._options.places, say=_say):
+            with Advertiser(hosts, port, self._options.places, say=say):
                 os.write(ready, READY)
                 select.select((told, self._life), (), ())
 
@@ -230,8 +230,3 @@ def _publish_port(path: str, port: int, out: TextIO) -> None:
     parent, name = Dir.above(os.path.abspath(path))
     with parent:
         parent.replace_file(name, f"{port}\n".encode(), sync=False)
-
-
-def _say(message: str) -> None:
-    sys.stderr.write(f"ostree serve: {message}\n")
-    sys.stderr.flush()

@@ -14,6 +14,8 @@ from pyostree.serve.access_log import STANDARD_OUTPUT, AccessLog
 from pyostree.serve.application import Application
 from pyostree.serve.crew import READY
 from pyostree.serve.idle import close_idle
+from pyostree.serve.log_writer import LogWriter
+from pyostree.serve.messages import say
 from pyostree.serve.options import Certificates
 from pyostree.serve.sites import Sites
 
@@ -57,7 +59,8 @@ async def _run(job: Job) -> None:
     from pyostree.serve.engine import Engine  # takes a while to load, and only workers need it
 
     file = open_access_log(job.access_log)
-    application = Application(job.sites, None if file is None else AccessLog(file))
+    writer = None if file is None else LogWriter(file, say)
+    application = Application(job.sites, None if writer is None else AccessLog(writer.put))
     engines = [
         Engine(one, application, job.certificates, idle_s=job.idle_s) for one in job.listeners
     ]
@@ -74,7 +77,7 @@ async def _run(job: Job) -> None:
     loop.add_reader(job.life, stop)
     loop.add_signal_handler(signal.SIGTERM, stop)
     helpers = [asyncio.create_task(_end_idle(job.idle_s))]
-    if file is not None:
+    if writer is not None:
         helpers.append(asyncio.create_task(_flush(application)))
     serving = [asyncio.create_task(engine.serve()) for engine in engines]
     await asyncio.sleep(0)  # each starts listening before it waits for the first time
@@ -83,6 +86,8 @@ async def _run(job: Job) -> None:
     for helper in helpers:
         helper.cancel()
     application.flush_log()
+    if writer is not None:
+        writer.close()
 
 
 async def _flush(application: Application) -> None:
