@@ -58,6 +58,7 @@ class Network:
         """Build the network and serve `root`; needs root, iproute2, nginx and openssl.
 
         Args:
+            state: a directory of its own, removed in the end.
             delay_ms: that the far address is away, in either direction.
         """
         nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -65,6 +66,7 @@ class Network:
             raise RuntimeError("needs nginx and ip: apt-get install nginx-light iproute2")
         self._namespace = f"bench-{os.getpid()}"
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._state = state
         self.ca_path = state / "cert.pem"
         state.mkdir(parents=True, exist_ok=True)
         _make_certificate(state)
@@ -125,6 +127,7 @@ class Network:
             _run("ip", "link", "delete", self._links("n")[0])
         with suppress(subprocess.CalledProcessError):
             _run("ip", "netns", "delete", self._namespace)
+        shutil.rmtree(self._state, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
