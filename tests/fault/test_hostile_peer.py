@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+import pyostree
 from fault.scripted_server import Reply, ScriptedServer, scripted_server
 from gpg_lab import GpgHome, gpg_home
 from peer_lab import COLLECTION, Vendor, make_client, make_vendor, pull_found, pulled_refs, ref
-from pyostree.errors import FetchError
-from pyostree.pull.finders.base import FinderResult
+from pyostree.errors import CancelledError, FetchError
+from pyostree.formats.gvariant import Variant
+from pyostree.formats.objects import Checksum, parse_checksum
+from pyostree.formats.summary import COLLECTION_ID, Summary, SummaryRef
+from pyostree.progress import Cancel
+from pyostree.pull.finders.base import FinderResult, Search
 from pyostree.pull.finders.find import FindOptions, find_remotes
 from pyostree.pull.finders.override import OverrideFinder
+from pyostree.remote.dynamic import DynamicRemote, dynamic_remote
 from pyostree.repo.repo import Repo
 from repo_lab import must, ours
 
@@ -135,3 +142,88 @@ def test_peer_of_another_collection_gives_nothing(
             pull_found(client, found)
     assert "collection ID ‘org.example.Other’" in (caught.value.hint or "")
     assert pulled_refs(client) == {}
+
+
+# -- proofs of what they claim -----------------------------------------------------------
+
+
+class Told:
+    """A finder that knows the answers already."""
+
+    name = "Told"
+
+    def __init__(self, *answers: FinderResult) -> None:
+        self._answers = answers
+
+    def find(self, search: Search) -> Sequence[FinderResult]:
+        return self._answers
+
+
+def claim(remote: str | DynamicRemote, commit: Checksum) -> FinderResult:
+    """Return a result whose summary says of one ref where it is, but not since when."""
+    entry = SummaryRef("a", 100, commit, ())
+    summary = Summary((entry,), ((COLLECTION_ID, Variant("s", COLLECTION)),))
+    return FinderResult(remote, "Told", 50, {ref("a"): commit}, summary=summary)
+
+
+def at(url: str, place: object) -> DynamicRemote:
+    return dynamic_remote(f"{url}/{place}", "vendor", COLLECTION)
+
+
+@pytest.fixture
+def dripping(server: ScriptedServer) -> str:
+    """The URL of peers that answer with a byte now and then."""
+    for ending in ("commit", "commitmeta"):
+        server.faults[f".{ending}"] = lambda reply: Reply(b"x" * 10**6, trickle_s=0.05)
+    return server.url
+
+
+def _vendors_commit(vendor: Vendor) -> Checksum:
+    return parse_checksum(must(ours("rev-parse", f"--repo={vendor.repo}", "a")))
+
+
+def test_dripping_peer_costs_a_configured_remote_no_more_than_the_time(
+    vendor: Vendor, client: Path, dripping: str
+) -> None:
+    must(ours("config", f"--repo={client}", "set", 'remote "vendor".url', f"file://{vendor.repo}"))
+    commit = _vendors_commit(vendor)
+    told = Told(claim(at(dripping, 1), Checksum(b"\1" * 32)), claim("vendor", commit))
+    began_s = time.monotonic()
+    with Repo.open(client) as repo:
+        found = find_remotes(repo, [ref("a")], [told], FindOptions(timeout_s=2))
+    assert time.monotonic() - began_s < 6
+    assert [one.found_refs for one in found] == [{ref("a"): commit}]
+    assert [one.remote for one in found] == ["vendor"]
+
+
+@pytest.mark.parametrize("own_commit", [False, True])
+def test_many_dripping_peers_do_not_keep_the_honest_one_from_its_turn(
+    vendor: Vendor, client: Path, dripping: str, own_commit: bool
+) -> None:
+    commit = _vendors_commit(vendor)
+    evil = [
+        claim(at(dripping, place), Checksum(bytes([place]) * 32) if own_commit else commit)
+        for place in range(60)
+    ]
+    other = claim(at(dripping, "other"), Checksum(b"\xff" * 32))
+    honest = claim(dynamic_remote(f"file://{vendor.repo}", "vendor", COLLECTION), commit)
+    began_s = time.monotonic()
+    with Repo.open(client) as repo:
+        told = Told(*evil, other, honest)
+        found = find_remotes(repo, [ref("a")], [told], FindOptions(timeout_s=3))
+    assert time.monotonic() - began_s < 9  # not 3 s for each of them
+    assert honest.remote in [one.remote for one in found]
+    assert {one.found_refs[ref("a")] for one in found} == {commit}
+
+
+def test_search_is_cancelled_while_a_configured_remote_drips(
+    client: Path, server: ScriptedServer
+) -> None:
+    server.faults["/summary"] = lambda reply: Reply(b"x" * 10**6, trickle_s=0.05)
+    must(ours("config", f"--repo={client}", "set", 'remote "vendor".url', server.url))
+    cancel = Cancel()
+    threading.Timer(0.3, cancel.cancel).start()
+    began_s = time.monotonic()
+    with pyostree.Repo.open(client) as repo, pytest.raises(CancelledError):
+        repo.find_remotes([(COLLECTION, "a")], ["config"], cancel=cancel)
+    assert time.monotonic() - began_s < 5

@@ -45,7 +45,7 @@ from pyostree.formats.summary import (
     encode_summary,
 )
 from pyostree.formats.variant_dict import collection_ref_order
-from pyostree.progress import Progress
+from pyostree.progress import Cancel, Progress, watch_with
 from pyostree.pull.finders.base import FinderResult, Search, sort_results
 from pyostree.pull.finders.config import ConfigFinder
 from pyostree.pull.finders.find import FindOptions, find_remotes
@@ -268,6 +268,18 @@ def test_search_takes_the_first_remote_of_a_collection_for_its_keyring(client: P
         assert search.keyring_remote(COLLECTION) == "aaa"
         with pytest.raises(NotFoundError, match="No keyring found configured locally"):
             search.keyring_remote("org.example.Other")
+
+
+def test_search_knows_keyrings_in_the_order_of_its_refs(client: Path) -> None:
+    names = [f"org.example.X{number}" for number in range(20)]
+    for number, name in enumerate(reversed(names)):
+        trust = f"--collection-id={name}"
+        must(ours("remote", "add", f"--repo={client}", f"r{number}", "x:", trust))
+    wanted = (*(ref("a", name) for name in names), ref("a", "org.example.None"), ref("a"), ref("b"))
+    with Repo.open(client) as repo:
+        found = Search(repo, Remotes.load(repo), wanted).keyrings()
+    assert list(found) == [*names, COLLECTION]
+    assert found[COLLECTION] == "vendor"
 
 
 def test_mount_finder_takes_the_first_repository_that_has_a_ref(
@@ -503,6 +515,16 @@ def test_run_with_deadline_leaves_behind_what_hangs() -> None:
     began_s = time.monotonic()
     assert run_with_deadline(jobs, threads=2, timeout_s=0.2) == [1, None, 4]
     assert time.monotonic() - began_s < 10
+    end.set()
+
+
+def test_run_with_deadline_cancelled_leaves_all_behind() -> None:
+    end = threading.Event()
+    cancel = Cancel()
+    threading.Timer(0.2, cancel.cancel).start()
+    with pytest.raises(CancelledError):
+        run_with_deadline([lambda: end.wait(20)], threads=1, watch=watch_with(None, cancel))
+    assert not end.is_set()
     end.set()
 
 

@@ -24,10 +24,10 @@ from pyostree.pull.summary_files import (
     mirror_summary,
 )
 from pyostree.pull.terms import PullTerms
-from pyostree.pull.watched_fetcher import WatchedFetcher
 from pyostree.remote.endpoints import Bases, FetchOptions, fetch_settings, resolve_bases
 from pyostree.remote.fetch import Fetcher
 from pyostree.remote.summary_cache import SummaryCache
+from pyostree.remote.watched_fetcher import WatchedFetcher
 from pyostree.repo.repo import Repo
 
 if TYPE_CHECKING:

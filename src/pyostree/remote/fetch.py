@@ -220,8 +220,8 @@ def fetch_together(fetcher: Fetcher, requests: Sequence[FetchRequest]) -> list[C
     return [arrived[number] for number in range(len(requests))]
 
 
-def fetch_bytes(fetcher: Fetcher, request: FetchRequest) -> bytes | None:
-    """Return the content of a small file, None when it is missing and `request.optional`.
+def fetch_body(fetcher: Fetcher, request: FetchRequest) -> Body | None:
+    """Return an open body, None when the file is missing and `request.optional`.
 
     Raises:
         FetchError: it could not be got.
@@ -231,7 +231,17 @@ def fetch_bytes(fetcher: Fetcher, request: FetchRequest) -> bytes | None:
         if completed.missing and request.optional:
             return None
         raise completed.error
-    if completed.body is None:
+    return completed.body
+
+
+def fetch_bytes(fetcher: Fetcher, request: FetchRequest) -> bytes | None:
+    """Return the content of a small file, None when it is missing and `request.optional`.
+
+    Raises:
+        FetchError: it could not be got.
+    """
+    body = fetch_body(fetcher, request)
+    if body is None:
         return None
-    with completed.body as body:
+    with body:
         return body.read()

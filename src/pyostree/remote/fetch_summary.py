@@ -24,8 +24,10 @@ from pyostree.remote.summary_fetcher import (
     SummaryFiles,
     fetch_through_metalink,
 )
+from pyostree.remote.watched_fetcher import WatchedFetcher
 from pyostree.repo.repo import Repo
 from pyostree.sign.gpg.result import GpgSignature
+from pyostree.watch import UNWATCHED, Watch
 
 
 class FetchedSummary(NamedTuple):
@@ -41,11 +43,17 @@ class FetchedSummary(NamedTuple):
 
 
 def fetch_summary(
-    repo: Repo, name: str, *, cache_dir: str | None = None, options: FetchOptions = DEFAULT_OPTIONS
+    repo: Repo,
+    name: str,
+    *,
+    cache_dir: str | None = None,
+    options: FetchOptions = DEFAULT_OPTIONS,
+    watch: Watch = UNWATCHED,
 ) -> FetchedSummary:
     """Return a remote's summary, from the cache if the server says it is the same.
 
     Raises:
+        CancelledError: `watch` wishes so.
         RemoteNotFoundError, ConfigError: the remote is not, or wrongly, configured.
         FetchError: the server cannot be read.
         VerificationError: the remote demands signatures that are missing or cannot be checked.
@@ -55,8 +63,9 @@ def fetch_summary(
     settings = fetch_settings(repo, remotes, name, options._replace(compressed=True))
     with (
         closing(SummaryCache(repo, cache_dir)) as cache,
-        open_fetcher(settings, repo.tmp) as fetcher,
+        open_fetcher(settings, repo.tmp) as unwatched,
     ):
+        fetcher = WatchedFetcher(unwatched, watch)
         metalink = remotes.get(name, "metalink")
         if metalink is not None:
             return _checked(remotes, name, demands, fetch_through_metalink(fetcher, metalink))

@@ -7,7 +7,9 @@ hashing a small file.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from pyostree.closing import Closing
+from pyostree.watch import UNWATCHED, Watch
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -24,6 +27,7 @@ B = TypeVar("B")
 
 _MAX_WORKERS = 16  # above that the disk or the interpreter lock is what limits
 _AHEAD_PER_WORKER = 2
+_WATCH_S = 0.25
 
 
 def worker_count() -> int:
@@ -115,7 +119,11 @@ def batches(items: Iterable[A], size: int) -> Iterator[list[A]]:
 
 
 def run_with_deadline(
-    jobs: Sequence[Callable[[], B]], *, threads: int, timeout_s: float | None = None
+    jobs: Sequence[Callable[[], B]],
+    *,
+    threads: int,
+    timeout_s: float | None = None,
+    watch: Watch = UNWATCHED,
 ) -> list[B | None]:
     """Run jobs that may hang in threads of their own; return their results in order.
 
@@ -124,8 +132,12 @@ def run_with_deadline(
 
     Args:
         timeout_s: for all of them together; None to wait for ever.
+        watch: asked a few times a second whether to go on; if not, all jobs are left behind.
+
+    Raises:
+        CancelledError: `watch` wishes so.
     """
-    from concurrent.futures import Future, wait  # slow to import
+    from concurrent.futures import Future  # slow to import
     from threading import Lock, Thread
 
     futures: list[Future[B]] = [Future() for _ in jobs]
@@ -152,8 +164,21 @@ def run_with_deadline(
     ]
     for worker in workers:
         worker.start()
-    done, late = wait(futures, timeout_s)
-    if not late:
+    done = _wait(futures, timeout_s, watch)
+    if len(done) == len(futures):
         for worker in workers:
             worker.join()  # a process with threads may not fork helpers
     return [future.result() if future in done else None for future in futures]
+
+
+def _wait(futures: Sequence[Future[B]], timeout_s: float | None, watch: Watch) -> set[Future[B]]:
+    """Return those that ended in time."""
+    from concurrent.futures import wait
+
+    end_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        watch.check()
+        left_s = max(0.0, end_s - time.monotonic())
+        done, late = wait(futures, min(left_s, _WATCH_S))
+        if not late or left_s <= _WATCH_S:
+            return done

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from pyostree.errors import NotFoundError
+from pyostree.errors import CancelledError, NotFoundError
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import CollectionRef
@@ -19,6 +21,23 @@ from pyostree.watch import UNWATCHED, Watch
 
 # For all that one finder waits for, such as peers that do not answer.
 DEFAULT_TIMEOUT_S = 10.0
+_log = logging.getLogger(__name__)
+
+
+class TimeLimit(Watch):
+    """Lets what waits go on until its time is over, or another watch says so."""
+
+    __slots__ = ("_end_s", "_watch")
+
+    def __init__(self, watch: Watch, timeout_s: float) -> None:
+        self._watch = watch
+        self._end_s = time.monotonic() + timeout_s
+
+    def check(self) -> None:
+        """Stop here if cancelled, or too late."""
+        self._watch.check()
+        if time.monotonic() >= self._end_s:
+            raise CancelledError("it did not answer in time")
 
 
 class Search(NamedTuple):
@@ -52,6 +71,25 @@ class Search(NamedTuple):
             if self.remotes.get(name, "collection-id") == collection_id:
                 return name
         raise NotFoundError(f"No keyring found configured locally for collection ‘{collection_id}’")
+
+    def keyrings(self) -> dict[str, str]:
+        """Return for each wanted collection the remote with its keys; those without are left out.
+
+        They come in the order of the refs.
+        """
+        found: dict[str, str] = {}
+        for collection_id in dict.fromkeys(ref.collection_id for ref in self.refs):
+            if collection_id is None:
+                continue
+            try:
+                found[collection_id] = self.keyring_remote(collection_id)
+            except NotFoundError as err:
+                _log.debug("Ignoring its refs: %s", err)
+        return found
+
+    def limited(self) -> Search:
+        """Return the search for those whose time is running from now on."""
+        return self._replace(watch=TimeLimit(self.watch, self.timeout_s))
 
 
 class Listing(Protocol):

@@ -8,40 +8,14 @@ the summary of a configured remote, or else from the signed commit, fetched from
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from functools import partial
 
-from pyostree.errors import OstreeError, describe
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.formats.refspec import CollectionRef
-from pyostree.pull.finders.base import FinderResult, Search
-from pyostree.pull.finders.offers import MAX_THREADS, Offer, Offered
-from pyostree.repo.parallel import run_with_deadline
+from pyostree.pull.finders.base import Search
+from pyostree.pull.finders.claim import Candidate, Claim
+from pyostree.pull.finders.offers import Offered
 from pyostree.repo.repo import Repo
-
-_log = logging.getLogger(__name__)
-
-
-class Candidate:
-    """A repository that may have some of the refs; dropped when it turns out to say the untruth."""
-
-    __slots__ = ("is_dropped", "offer", "result")
-
-    def __init__(self, result: FinderResult, offer: Offer) -> None:
-        self.result = result
-        self.offer = offer
-        self.is_dropped = False
-
-    @property
-    def is_peer(self) -> bool:
-        """Whether nobody here has configured it."""
-        return not isinstance(self.result.remote, str)
-
-    def drop(self, why: str) -> None:
-        """Do not use it any more."""
-        _log.debug("Ignoring remote ‘%s’: %s", self.result.name, why)
-        self.is_dropped = True
 
 
 class _Times:
@@ -91,7 +65,8 @@ def choose_newest(search: Search, candidates: Sequence[Candidate]) -> dict[Colle
             if not candidate.is_peer:
                 for offered in candidate.offer.refs.values():
                     times.believe(offered)
-    while unproven := _unproven(search, candidates, times):
+    unproven = _unproven(search, candidates, times)
+    if unproven:
         _prove(search, unproven, times)
     return {ref: commit for ref in search.refs if (commit := _newest(ref, candidates, times))}
 
@@ -111,44 +86,31 @@ def _newest(ref: CollectionRef, candidates: Sequence[Candidate], times: _Times) 
     return None if best is None else best[1].checksum
 
 
-_Claims = dict[tuple[CollectionRef, Checksum], Candidate]
-
-
-def _unproven(search: Search, candidates: Sequence[Candidate], times: _Times) -> _Claims:
-    """Return commits whose time is needed but unknown, with the first candidate that has them."""
-    found: _Claims = {}
+def _unproven(search: Search, candidates: Sequence[Candidate], times: _Times) -> list[Claim]:
+    """Return the commits whose time is needed but unknown, with all candidates that have them."""
+    found: dict[tuple[CollectionRef, Checksum], Claim] = {}
     for ref in search.refs:
         offers = _offers(ref, candidates)
         if len({offered.checksum for _, offered in offers}) < 2:  # noqa: PLR2004 - no choice
             continue
         for candidate, offered in offers:
-            if times.get(offered.checksum) is None:
-                found.setdefault((ref, offered.checksum), candidate)
-    return found
+            commit = offered.checksum
+            if times.get(commit) is None:
+                found.setdefault((ref, commit), Claim(ref, commit)).candidates.append(candidate)
+    return list(found.values())
 
 
-def _prove(search: Search, claims: _Claims, times: _Times) -> None:
+def _prove(search: Search, claims: Sequence[Claim], times: _Times) -> None:
     """Fetch the commits; drop the candidates of which they cannot be had, or say another time."""
+    from pyostree.pull.finders.proving import prove_claims  # rarely needed
 
-    from pyostree.pull.finders.proof import prove_timestamp  # rarely needed
-
-    def ask(ref: CollectionRef, commit: Checksum, candidate: Candidate) -> int | None:
-        try:
-            return prove_timestamp(search, candidate.result.remote, ref, commit)
-        except (OstreeError, OSError) as err:
-            _log.debug(
-                "‘%s’ has no good commit of %s: %s", candidate.result.name, ref, describe(err)
-            )
-            return None
-
-    jobs = [partial(ask, ref, commit, one) for (ref, commit), one in claims.items()]
-    limit_s = search.timeout_s if all(one.is_peer for one in claims.values()) else None
-    found = run_with_deadline(jobs, threads=MAX_THREADS, timeout_s=limit_s)
-    for ((ref, commit), candidate), timestamp in zip(claims.items(), found, strict=True):
-        if timestamp is None:
-            candidate.drop(f"its commit of {ref} cannot be verified")
-            continue
-        times.set(commit, timestamp)
-        said = candidate.offer.refs[ref].timestamp
-        if said is not None and said != timestamp:
-            candidate.drop(f"its summary says a wrong time of commit {commit}")
+    prove_claims(search, claims)
+    for claim in claims:
+        if claim.timestamp is not None:
+            times.set(claim.commit, claim.timestamp)
+        for candidate in claim.failed if claim.is_proven else claim.candidates:
+            candidate.drop(f"its commit of {claim.ref} cannot be verified")
+        for candidate in claim.candidates:
+            said = candidate.offer.refs[claim.ref].timestamp
+            if claim.timestamp is not None and said not in (None, claim.timestamp):
+                candidate.drop(f"its summary says a wrong time of commit {claim.commit}")

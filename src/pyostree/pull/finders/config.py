@@ -30,7 +30,7 @@ class ConfigFinder:
             if collection_id is not None and collection_id in collections:
                 jobs.append(partial(self._ask, search, name, collection_id))
         # Without a limit of our own: the fetcher gives up on servers that do not answer.
-        found = run_with_deadline(jobs, threads=MAX_THREADS)
+        found = run_with_deadline(jobs, threads=MAX_THREADS, watch=search.watch)
         return [result for result in found if result is not None]
 
     def _ask(self, search: Search, remote: str, collection_id: str) -> FinderResult | None:

@@ -18,7 +18,8 @@ from pyostree.pull.finders.base import (
     Search,
     sort_results,
 )
-from pyostree.pull.finders.choice import Candidate, choose_newest
+from pyostree.pull.finders.choice import choose_newest
+from pyostree.pull.finders.claim import Candidate
 from pyostree.pull.finders.names import default_finders
 from pyostree.pull.finders.offers import Offer, fetch_offers, offer_of, refs_of
 from pyostree.remote.endpoints import DEFAULT_OPTIONS, FetchOptions
@@ -108,7 +109,7 @@ def _run_finders(search: Search, finders: Sequence[Finder]) -> list[FinderResult
 
     # Each finder keeps to the time-out itself, as far as one applies.
     jobs = [partial(run, finder) for finder in finders]
-    found = run_with_deadline(jobs, threads=len(jobs))
+    found = run_with_deadline(jobs, threads=len(jobs), watch=search.watch)
     return sort_results([result for results in found for result in results or ()])
 
 
@@ -117,8 +118,8 @@ def _with_offers(search: Search, results: Sequence[FinderResult]) -> list[Candid
     missing = [result.remote for result in results if result.summary is None]
     peers = [remote for remote in missing if not isinstance(remote, str)]
     names = [remote for remote in missing if isinstance(remote, str)]
-    offers = dict(zip(names, fetch_offers(search, names), strict=True))
-    offers_of_peers = fetch_offers(search, peers, timeout_s=search.timeout_s)
+    offers = dict(zip(names, fetch_offers(search, names, is_limited=False), strict=True))
+    offers_of_peers = fetch_offers(search, peers, is_limited=True)
     by_peer = dict(zip(peers, offers_of_peers, strict=True))
     candidates = []
     for result in results:

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from pyostree.closing import Closing
-from pyostree.errors import FormatError, NotFoundError, OstreeError, describe
+from pyostree.errors import FormatError, OstreeError, describe
 from pyostree.formats.bloom import RefHashes
 from pyostree.formats.lan_record import decode_lan_record
 from pyostree.formats.refspec import CollectionRef
@@ -88,7 +88,7 @@ class LanFinder:
             NotFoundError: this machine has no network.
             OSError: the port of multicast DNS cannot be shared.
         """
-        keyrings = _keyrings(search)
+        keyrings = search.keyrings()
         wanted = [ref for ref in search.refs if ref.collection_id in keyrings]
         if not wanted:  # nothing of what peers have could be trusted
             return []
@@ -138,19 +138,6 @@ def _take_turns(groups: Iterable[Sequence[Peer]]) -> list[Peer]:
 
 def _browse(timeout_s: float, watch: Watch) -> Sequence[Announcement]:
     return browse(timeout_s=timeout_s, watch=watch)
-
-
-def _keyrings(search: Search) -> dict[str, str]:
-    """Return for each collection the remote with its keys; those without are left out."""
-    found: dict[str, str] = {}
-    for collection_id in {ref.collection_id for ref in search.refs}:
-        if collection_id is None:
-            continue
-        try:
-            found[collection_id] = search.keyring_remote(collection_id)
-        except NotFoundError as err:
-            _log.debug("%s", err)
-    return found
 
 
 def _settings(search: Search) -> FetchSettings:

@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import chain, islice
 
-from pyostree.errors import NotFoundError, OstreeError, describe
+from pyostree.errors import OstreeError, describe
 from pyostree.formats.mountinfo import Mount
 from pyostree.formats.objects import Checksum
 from pyostree.formats.refspec import CollectionRef
@@ -66,7 +66,9 @@ class MountFinder:
             OSError: the kernel does not tell what is mounted.
         """
         jobs = [partial(_scan_volume, search, mount) for mount in self._volumes()]
-        found = run_with_deadline(jobs, threads=_MAX_THREADS, timeout_s=search.timeout_s)
+        found = run_with_deadline(
+            jobs, threads=_MAX_THREADS, timeout_s=search.timeout_s, watch=search.watch
+        )
         return [result for results in found for result in results or ()]
 
 
@@ -131,19 +133,17 @@ def _listed_places(root: Dir) -> list[str]:
 
 def _results(search: Search, repos: Sequence[Repo]) -> list[FinderResult]:
     found: dict[DynamicRemote, dict[CollectionRef, Checksum | None]] = {}
+    keyrings = search.keyrings()
     for ref in search.refs:
         collection_id = ref.collection_id
-        if collection_id is None:
-            continue
-        try:
-            keyring = search.keyring_remote(collection_id)
-        except NotFoundError as err:
-            _log.debug("Ignoring ref %s: %s", ref, err)
+        if collection_id is None or collection_id not in keyrings:
             continue
         for repo in repos:
             commit = _read_ref(repo, ref)
             if commit is not None:
-                remote = dynamic_remote(f"{FILE_URL}{repo.path}", keyring, collection_id)
+                remote = dynamic_remote(
+                    f"{FILE_URL}{repo.path}", keyrings[collection_id], collection_id
+                )
                 found.setdefault(remote, {})[ref] = commit
                 break
     return [

@@ -16,12 +16,12 @@ from pyostree.formats.summary_index import SummaryIndex
 from pyostree.fs.dir import Dir
 from pyostree.pull.finders.base import Listing, Search
 from pyostree.remote.dynamic import DynamicRemote, add_dynamic
-from pyostree.remote.endpoints import FetchOptions, fetch_settings
+from pyostree.remote.endpoints import fetch_settings
 from pyostree.remote.fetch import FetchRequest, fetch_bytes
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.urls import parse_base_url
+from pyostree.remote.watched_fetcher import WatchedFetcher
 from pyostree.repo.parallel import run_with_deadline
-from pyostree.repo.repo import Repo
 
 # Nobody vouches for a peer: the index of the worst that fits takes 100 MB of memory for a moment.
 MAX_PEER_SUMMARY_BYTES = 4 << 20
@@ -90,38 +90,41 @@ def read_summary(search: Search, remote: str | DynamicRemote) -> bytes:
         from pyostree.remote.fetch_summary import fetch_summary  # libcurl takes its time to load
 
         options = search.fetch
-        data = fetch_summary(repo, remote, cache_dir=search.cache_dir, options=options).data
+        kept = search.cache_dir
+        found = fetch_summary(repo, remote, cache_dir=kept, options=options, watch=search.watch)
+        data = found.data
     elif remote.path is not None:
         with Dir.at(remote.path) as directory:
             limit = MAX_PEER_SUMMARY_BYTES
             data = directory.read_file(_SUMMARY, max_bytes=limit, follow=False)
     else:
-        data = _fetch_from_peer(repo, remote, search.fetch)
+        data = _fetch_from_peer(search, remote)
     if data is None:
         raise NotFoundError("there is no summary")
     return data
 
 
-def _fetch_from_peer(repo: Repo, remote: DynamicRemote, fetch: FetchOptions) -> bytes | None:
+def _fetch_from_peer(search: Search, remote: DynamicRemote) -> bytes | None:
     # Neither its signatures nor the cache are of use: the summary of a peer is not believed.
     from pyostree.remote.curl import open_fetcher
 
+    repo = search.repo
     remotes = Remotes.load(repo)
     add_dynamic(remotes, remote)
-    settings = fetch_settings(repo, remotes, remote.name, fetch._replace(compressed=True))
+    settings = fetch_settings(repo, remotes, remote.name, search.fetch._replace(compressed=True))
     with open_fetcher(settings, repo.tmp) as fetcher:
         bases = (parse_base_url(remote.url),)
         request = FetchRequest(_SUMMARY, bases, MAX_PEER_SUMMARY_BYTES, optional=True)
-        return fetch_bytes(fetcher, request)
+        return fetch_bytes(WatchedFetcher(fetcher, search.watch), request)
 
 
 def fetch_offers(
-    search: Search, remotes: Sequence[str | DynamicRemote], *, timeout_s: float | None = None
+    search: Search, remotes: Sequence[str | DynamicRemote], *, is_limited: bool
 ) -> list[Offer | None]:
     """Ask remotes, several at once, which of the wanted refs they have.
 
     Args:
-        timeout_s: for all of them together; whoever has not answered by then is left out.
+        is_limited: whether those that have not answered after the search's time are left out.
 
     Returns:
         For each remote its offer; None for those that cannot be used.
@@ -129,7 +132,7 @@ def fetch_offers(
 
     def ask(remote: str | DynamicRemote) -> Offer | None:
         try:
-            data = read_summary(search, remote)
+            data = read_summary(limited, remote)
             with _decoding:  # one at a time, for its memory
                 return offer_of(SummaryIndex(data), refs_of(remote, search.refs))
         except (OstreeError, OSError) as err:
@@ -137,8 +140,10 @@ def fetch_offers(
             _log.debug("Failed to download summary for remote ‘%s’: %s", name, describe(err))
             return None
 
+    limited = search.limited() if is_limited else search
+    timeout_s = search.timeout_s if is_limited else None
     jobs = [partial(ask, remote) for remote in remotes]
-    return run_with_deadline(jobs, threads=MAX_THREADS, timeout_s=timeout_s)
+    return run_with_deadline(jobs, threads=MAX_THREADS, timeout_s=timeout_s, watch=search.watch)
 
 
 def refs_of(

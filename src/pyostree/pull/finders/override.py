@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from urllib.parse import unquote
 
-from pyostree.errors import NotFoundError, OstreeError, describe
+from pyostree.errors import OstreeError, describe
 from pyostree.formats.refspec import CollectionRef
 from pyostree.formats.summary_index import SummaryIndex
 from pyostree.pull.finders.base import FinderResult, Search
@@ -37,21 +37,21 @@ class OverrideFinder:
 
         The reference has a result for each ref; here it is one for each collection.
         """
-        jobs = [partial(self._ask, search, url) for url in self._urls]
-        found = run_with_deadline(jobs, threads=MAX_THREADS, timeout_s=search.timeout_s)
+        keyrings = search.keyrings()
+        if not keyrings:  # nothing of what they have could be trusted
+            return []
+        limited = search.limited()
+        jobs = [partial(self._ask, limited, keyrings, url) for url in self._urls]
+        found = run_with_deadline(
+            jobs, threads=MAX_THREADS, timeout_s=search.timeout_s, watch=search.watch
+        )
         return [result for results in found for result in results or ()]
 
-    def _ask(self, search: Search, url: str) -> list[FinderResult]:
-        remotes = {}
-        for collection_id in {ref.collection_id for ref in search.refs if ref.collection_id}:
-            try:
-                keyring = search.keyring_remote(collection_id)
-            except NotFoundError as err:
-                _log.debug("%s", err)
-                continue
-            remotes[collection_id] = override_remote(url, keyring, collection_id)
-        if not remotes:
-            return []
+    def _ask(self, search: Search, keyrings: Mapping[str, str], url: str) -> list[FinderResult]:
+        remotes = {
+            collection_id: override_remote(url, keyring, collection_id)
+            for collection_id, keyring in keyrings.items()
+        }
         try:
             summary = SummaryIndex(read_summary(search, next(iter(remotes.values()))))
             refs = [ref for ref in search.refs if ref.collection_id in remotes]
