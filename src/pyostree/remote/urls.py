@@ -22,7 +22,7 @@ _URL = re.compile(
     re.DOTALL,
 )
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
-_MAX_PORT = 65535
+_MAX_PORT, _MAX_PORT_DIGITS = 65535, 5
 
 
 class BaseUrl(NamedTuple):
@@ -89,7 +89,7 @@ def parse_url(text: str) -> BaseUrl:
     port = found["port"] or ""
     if port in ("", ":", _DEFAULT_PORTS.get(scheme)):
         port = ""
-    elif int(port[1:]) > _MAX_PORT:
+    elif not _is_port(port[1:].lstrip("0")):
         raise FormatError(f"Port ‘{port[1:]}’ in URI is out of range")
     if scheme in _DEFAULT_PORTS and not host:
         raise FormatError(f"Missing host in URI '{scheme}://{found['rest']}'")
@@ -98,6 +98,10 @@ def parse_url(text: str) -> BaseUrl:
         return BaseUrl(scheme, f"{scheme}://{place}", f"{scheme}://{place}")
     name = user.partition(":")[0]
     return BaseUrl(scheme, f"{scheme}://{user}@{place}", f"{scheme}://{name}@{place}")
+
+
+def _is_port(digits: str) -> bool:
+    return len(digits) <= _MAX_PORT_DIGITS and int(digits or "0") <= _MAX_PORT
 
 
 def parse_base_url(text: str) -> BaseUrl:
