@@ -453,7 +453,7 @@ class TestMetalink:
         ("change", "text"),
         [
             ({"sha256": "0" * 64}, "Expected checksum is 0000"),
-            ({"size": 5}, "exceeded maximum size of 5 bytes"),
+            ({"size": 5}, "Expected size is 5 bytes but content is "),
             ({"size": 5000}, "Expected size is 5000 bytes but content is "),
             ({"size": 1 << 63}, "Expected size is 9223372036854775808 bytes but content is "),
         ],

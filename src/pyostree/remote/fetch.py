@@ -94,6 +94,8 @@ class FetchRequest(NamedTuple):
             so that the next process can continue it; only for what is immutable.
         limit_from: given the beginning of a large body, returns the most that it may have; raises
             `FormatError` when no such file begins so.
+        leaves_unreachable: whether a server that cannot be reached is not tried again, since the
+            caller knows others.
     """
 
     path: str
@@ -107,6 +109,7 @@ class FetchRequest(NamedTuple):
     immutable: bool = False
     keep_as: str | None = None
     limit_from: Callable[[bytes], int] | None = None
+    leaves_unreachable: bool = False
 
 
 class Body(Closing):

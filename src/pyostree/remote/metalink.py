@@ -7,11 +7,18 @@ entities are refused, and nothing but the expected elements is looked at.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import NamedTuple
 from xml.parsers import expat
 
 from pyostree.errors import FetchError, FormatError, NotFoundError
-from pyostree.remote.fetch import MAX_METADATA_BYTES, Fetcher, FetchRequest, fetch_bytes
+from pyostree.remote.fetch import (
+    MAX_METADATA_BYTES,
+    MEMORY_BYTES,
+    Fetcher,
+    FetchRequest,
+    fetch_bytes,
+)
 from pyostree.remote.urls import SCHEMES, BaseUrl, parse_base_url, parse_url
 
 _HASHES = ("sha256", "sha512")
@@ -19,6 +26,11 @@ _HEX_DIGITS = frozenset("0123456789abcdef")
 _PROTOCOLS = ("http", "https")
 _URL_ATTRIBUTES = ("protocol", "type", "location", "preference")
 _MAX_DECIMALS = 20
+_MAX_URLS = 256  # nobody has more, and each that is dead takes its time
+# A metalink from the network may not lead to files of this machine.
+_NETWORK_SCHEMES = ("http", "https")
+# A summary that outgrew its metalink is told with its size, anything beyond is not even read.
+_SURPLUS_BYTES = MEMORY_BYTES
 # Each element that counts, and where it stands.
 _FILE = ("metalink", "files", "file")
 _HASH = (*_FILE, "verification", "hash")
@@ -72,11 +84,14 @@ def fetch_metalink(fetcher: Fetcher, text: str, file: str = "summary") -> Metali
     """
     url = parse_base_url(text)
     found = fetch_bytes(fetcher, FetchRequest("", (url,), MAX_METADATA_BYTES))
-    metalink = parse_metalink(found or b"", file)
+    schemes = SCHEMES if url.scheme == "file" else _NETWORK_SCHEMES
+    metalink = parse_metalink(found or b"", file, schemes)
+    max_bytes = min(metalink.size + _SURPLUS_BYTES, MAX_METADATA_BYTES)
     last: FetchError | None = None
     for target in metalink.urls:
+        has_others = target is not metalink.urls[-1]
+        request = FetchRequest("", (target,), max_bytes, leaves_unreachable=has_others)
         try:
-            request = FetchRequest("", (target,), min(metalink.size, MAX_METADATA_BYTES))
             data = fetch_bytes(fetcher, request) or b""
             metalink.check(data)
         except FetchError as err:
@@ -87,14 +102,17 @@ def fetch_metalink(fetcher: Fetcher, text: str, file: str = "summary") -> Metali
     raise FetchError(f"Exhausted {count} metalink targets, last error: {last}")
 
 
-def parse_metalink(data: bytes, file: str) -> Metalink:
+def parse_metalink(data: bytes, file: str, schemes: Collection[str] = SCHEMES) -> Metalink:
     """Return what a metalink says of `file`.
+
+    Args:
+        schemes: of the URLs that count.
 
     Raises:
         NotFoundError: it names other files only.
         FormatError: malformed, or an important part is missing.
     """
-    reader = _Reader(data, file)
+    reader = _Reader(data, file, schemes)
     reader.read()
     if not reader.has_file:
         raise FormatError("No <file> element found")
@@ -115,9 +133,10 @@ def parse_metalink(data: bytes, file: str) -> Metalink:
 class _Reader:
     """Collects the parts of one document; elements that are not known are skipped whole."""
 
-    def __init__(self, data: bytes, file: str) -> None:
+    def __init__(self, data: bytes, file: str, schemes: Collection[str]) -> None:
         self._data = data
         self._wanted = file
+        self._schemes = schemes
         self._path: tuple[str, ...] = ()
         self._skipping = 0
         self._text: list[str] = []
@@ -196,7 +215,7 @@ class _Reader:
             return
         text = "".join(self._text)
         if self._path == (*_FILE, "size"):
-            self.size = _decimal(text)
+            self.size = self.size or _decimal(text)  # once it is known, it is a limit
         elif self._path == _HASH and self._last_hash_known:
             self.hashes[self._hash_type] = text
         elif self._path == _URL and self._protocol in _PROTOCOLS:
@@ -209,7 +228,7 @@ class _Reader:
             url = parse_url(text)
         except FormatError:
             return
-        if url.scheme in SCHEMES:
+        if url.scheme in self._schemes and len(self.urls) < _MAX_URLS:
             self.urls.append(url)
 
     def _check_before_urls(self) -> None:

@@ -38,7 +38,7 @@ def fetch_mirrorlist(fetcher: Fetcher, text: str) -> tuple[BaseUrl, ...]:
         found = fetch_bytes(fetcher, FetchRequest("", (url,), MAX_METADATA_BYTES))
         listed = parse_mirrorlist(found or b"")
     for position, mirror in enumerate(listed):
-        if _answers(fetcher, mirror):
+        if _answers(fetcher, mirror, has_others=mirror is not listed[-1]):
             return listed[position:]
     raise FetchError(f"No valid mirrors were found in mirrorlist '{url}'")
 
@@ -68,9 +68,10 @@ def parse_mirrorlist(data: bytes) -> tuple[BaseUrl, ...]:
     return tuple(mirrors)
 
 
-def _answers(fetcher: Fetcher, mirror: BaseUrl) -> bool:
+def _answers(fetcher: Fetcher, mirror: BaseUrl, *, has_others: bool) -> bool:
+    request = FetchRequest(_PROBE, (mirror,), MAX_METADATA_BYTES, leaves_unreachable=has_others)
     try:
-        config = fetch_bytes(fetcher, FetchRequest(_PROBE, (mirror,), MAX_METADATA_BYTES))
+        config = fetch_bytes(fetcher, request)
         (config or b"").decode("utf-8")
     except (FetchError, UnicodeDecodeError):
         return False

@@ -30,6 +30,7 @@ _FINAL_CODES = frozenset(
         pycurl.E_SSL_INVALIDCERTSTATUS,
     )
 )
+_UNREACHABLE_CODES = (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_CONNECT)
 # libcurl reworded these; scripts look for the words of the reference's libcurl.
 _TEXTS = {
     5: "Couldn't resolve proxy name",
@@ -119,10 +120,19 @@ def is_retried(transfer: Transfer, ending: Ending, *, retry_all: bool) -> bool:
         if ending.status in _NOT_FOUND_STATUSES:
             return False
         return retry_all or ending.status in _ALWAYS_RETRIED_STATUSES
+    if transfer.request.leaves_unreachable and _is_unreachable(transfer, ending):
+        return False
     is_ours = transfer.too_large or transfer.failure is not None
     if is_ours or ending.code in (pycurl.E_FILESIZE_EXCEEDED, pycurl.E_FILE_COULDNT_READ_FILE):
         return False
     return retry_all and (ending.code not in _FINAL_CODES or len(transfer.request.bases) > 1)
+
+
+def _is_unreachable(transfer: Transfer, ending: Ending) -> bool:
+    is_late = ending.code == pycurl.E_OPERATION_TIMEDOUT
+    return ending.code in _UNREACHABLE_CODES or (
+        is_late and not transfer.handle.getinfo(pycurl.CONNECT_TIME)
+    )
 
 
 def can_continue(transfer: Transfer, ending: Ending) -> bool:
