@@ -109,12 +109,15 @@ def read_all(connection: socket.socket) -> bytes:
     return data
 
 
-def make_certificate(directory: Path) -> tuple[Path, Path]:
-    """Make a certificate for 127.0.0.1; return it and its key."""
+def make_certificate(directory: Path, algorithm: str = "P-256") -> tuple[Path, Path]:
+    """Make a certificate for 127.0.0.1; return it and its key, on a named curve or of ed448."""
     chain, key = directory / "cert.pem", directory / "key.pem"
+    kind = ["ed448"]
+    if algorithm != "ed448":
+        kind = ["ec", "-pkeyopt", f"ec_paramgen_curve:{algorithm}"]
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("openssl", "req", "-x509", "-newkey", *kind),
             *("-nodes", "-days", "30", "-subj", "/CN=localhost"),
             *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
             *("-addext", "basicConstraints=critical,CA:TRUE"),

@@ -1,4 +1,4 @@
-"""`Crew`: the worker processes of a server, started, watched and replaced."""
+"""`Crew`: processes of a server, started, watched and replaced."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from pyostree.errors import OstreeError, describe
@@ -19,6 +19,7 @@ from pyostree.serve.messages import say
 _READY_TIMEOUT_S = 30
 _YOUNG_S = 5.0  # a worker that ends earlier has most likely never served
 _MAX_YOUNG_ENDS = 5
+_MAX_PAUSE_S = 120
 _NEVER = float("inf")
 _MAX_ERROR_BYTES = 64 << 10
 READY = b"\0"
@@ -52,14 +53,18 @@ class Crew:
         name: what one is called in messages.
         size: how many there are to be.
         grace_s: how long one may take to end after it has been told to.
+        is_vital: without any the server is to end; else it is only tried again, ever more rarely.
     """
 
-    def __init__(self, name: str, size: int, grace_s: float) -> None:
+    def __init__(self, name: str, size: int, grace_s: float, *, is_vital: bool = True) -> None:
         self._name = name
         self._size = size
         self._grace_s = grace_s
+        self._is_vital = is_vital
         self._members: dict[int, _Member] = {}
         self._young_ends = 0
+        self._failed_starts = 0
+        self._not_before = 0.0
 
     def __len__(self) -> int:
         return len(self._members)
@@ -68,29 +73,53 @@ class Crew:
         """Start processes until there are enough that are not on their way out.
 
         Raises:
-            OstreeError, OSError: one did not get ready.
+            OstreeError, OSError: one did not get ready; the others go on.
         """
-        present = {one.number for one in self._members.values() if not one.is_leaving}
-        links = [self._fork(work, number) for number in range(self._size) if number not in present]
+        present = {member.number for member in self._present()}
+        _, error = self._add(work, [one for one in range(self._size) if one not in present])
+        if error is not None:
+            raise error
+
+    def replace(self, work: Work) -> None:
+        """Start as many as there are to be; once all are ready, tell those before to end.
+
+        Raises:
+            OstreeError, OSError: one did not get ready; those before go on, and nobody else.
+        """
+        old = self._present()
+        new, error = self._add(work, range(self._size))
+        if error is not None:
+            for member in new:
+                self._discard(member)
+            raise error
+        for member in old:
+            self._dismiss(member)
+
+    def refill(self, work: Work) -> list[str]:
+        """Replace those that have ended, unless that has just failed; return what is to be said.
+
+        Raises:
+            OstreeError, OSError: the crew is vital, and nobody is left.
+        """
+        if len(self._present()) == self._size or time.monotonic() < self._not_before:
+            return []
         try:
-            for link in links:
-                self._wait_until_ready(link)
-        finally:
-            for link in links:
-                os.close(link)
+            self.start(work)
+        except (OstreeError, OSError) as err:
+            if self._is_vital and not self._present():
+                raise
+            return [f"no {self._name} replaces it: {describe(err)}"]
+        return []
 
     def dismiss(self) -> None:
         """Tell all that are there to end when their running transfers have."""
-        for member in self._members.values():
-            if not member.is_leaving:
-                self._dismiss(member)
+        for member in self._present():
+            self._dismiss(member)
 
     def dismiss_large(self, max_bytes: int) -> list[str]:
         """Tell those to end that take more memory; return what is to be said about them."""
         messages = []
-        for member in self._members.values():
-            if member.is_leaving:
-                continue
+        for member in self._present():
             with suppress(OSError, IndexError):  # it has just ended
                 size = own_memory_of(member.pid)
                 if size > max_bytes:
@@ -114,6 +143,13 @@ class Crew:
         for member in self._members.values():
             _signal(member.pid, signal.SIGKILL)
 
+    def end(self) -> None:
+        """Kill all, and wait until they are gone."""
+        self.kill()
+        for pid in self._members:
+            os.waitpid(pid, 0)
+        self._members.clear()
+
     def wait_s(self) -> float:
         """Return for how long nothing is to be done here; infinite: until a process ends."""
         nearest = min((member.kill_at for member in self._members.values()), default=_NEVER)
@@ -123,7 +159,7 @@ class Crew:
         """Take note of processes that have ended; return what is to be said about them.
 
         Raises:
-            WorkerError: they end again and again.
+            WorkerError: they end again and again, and the crew is vital.
         """
         messages = []
         for member in list(self._members.values()):
@@ -136,17 +172,54 @@ class Crew:
             messages.append(f"{self._name} {pid} {_format_end(status)}; another one replaces it")
             is_young = time.monotonic() - member.born < _YOUNG_S
             self._young_ends = self._young_ends + 1 if is_young else 0
-        if self._young_ends > _MAX_YOUNG_ENDS:
+            if is_young and not self._is_vital:
+                self._pause(self._young_ends)
+        if self._is_vital and self._young_ends > _MAX_YOUNG_ENDS:
             raise WorkerError(f"Each {self._name} process ends soon after its start")
         return messages
+
+    def _present(self) -> list[_Member]:
+        return [member for member in self._members.values() if not member.is_leaving]
+
+    def _add(
+        self, work: Work, numbers: Iterable[int]
+    ) -> tuple[list[_Member], OstreeError | OSError | None]:
+        """Start processes; return those that got ready, and what kept one from it."""
+        links: list[tuple[_Member, int]] = []
+        ready: list[_Member] = []
+        error: OstreeError | OSError | None = None
+        try:
+            links.extend(self._fork(work, number) for number in numbers)
+        except OSError as err:  # those that could be started may do
+            error = err
+        for member, link in links:
+            try:
+                self._wait_until_ready(member, link)
+                ready.append(member)
+            except (OstreeError, OSError) as err:
+                self._discard(member)
+                error = error or err
+            finally:
+                os.close(link)
+        self._failed_starts = 0 if error is None else self._failed_starts + 1
+        if error is not None:
+            self._pause(self._failed_starts)
+        return ready, error
+
+    def _pause(self, failures: int) -> None:
+        self._not_before = time.monotonic() + min(2.0**failures, _MAX_PAUSE_S)
+
+    def _discard(self, member: _Member) -> None:
+        member.is_leaving = True
+        _signal(member.pid, signal.SIGKILL)
 
     def _dismiss(self, member: _Member) -> None:
         member.is_leaving = True
         member.kill_at = time.monotonic() + self._grace_s
         _signal(member.pid, signal.SIGTERM)
 
-    def _fork(self, work: Work, number: int) -> int:
-        """Start one process; return the descriptor that tells when it is ready."""
+    def _fork(self, work: Work, number: int) -> tuple[_Member, int]:
+        """Start one process; return it with the descriptor that tells when it is ready."""
         link, ready = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -155,17 +228,17 @@ class Crew:
             os.close(link)
             _work(work, number, ready)
         os.close(ready)
-        self._members[pid] = _Member(pid, number)
-        return link
+        member = self._members[pid] = _Member(pid, number)
+        return member, link
 
-    def _wait_until_ready(self, link: int) -> None:
+    def _wait_until_ready(self, member: _Member, link: int) -> None:
         poll = select.poll()
         poll.register(link, select.POLLIN)
         said = os.read(link, _MAX_ERROR_BYTES) if poll.poll(_READY_TIMEOUT_S * 1000) else b""
         if said != READY:
             # What keeps the process from starting; it is a copy of this one.
             error = pickle.loads(said) if said else None
-            raise error or WorkerError(f"A {self._name} process did not start")
+            raise error or WorkerError(f"{self._name} process {member.pid} did not start")
 
 
 def _work(work: Work, number: int, ready: int) -> None:

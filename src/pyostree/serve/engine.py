@@ -7,6 +7,7 @@ one per listening socket.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,7 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server
 
+from pyostree.errors import OstreeError
 from pyostree.fs.limits import open_files_limit
 from pyostree.serve.listeners import BACKLOG
 from pyostree.serve.options import Certificates
@@ -49,6 +51,10 @@ _LOG = {  # its own goes to standard output
 Target = Callable[[Any, Any], Awaitable[None]]
 
 
+class EngineError(OstreeError):
+    """The HTTP engine does not work."""
+
+
 class Engine(Server):
     """Serves one listening socket, in this process, until told to stop."""
 
@@ -61,6 +67,7 @@ class Engine(Server):
         idle_s: int,
     ) -> None:
         self._listener = listener
+        self._started = asyncio.Event()
         super().__init__(
             target,
             http=HTTPModes.auto,
@@ -85,6 +92,30 @@ class Engine(Server):
             ssl_key=None if certificates is None else Path(certificates.key),
             ssl_protocol_min=SSLProtocols.tls12,
         )
+
+    def startup(self, spawn_target: object, target_loader: object) -> None:
+        """Start to listen."""
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+        # Later than the first step of the task that has just been made, which does everything.
+        asyncio.get_running_loop().call_soon(self._started.set)
+
+    async def is_up(self) -> None:
+        """Wait until requests are answered.
+
+        Raises:
+            EngineError: they never will be.
+        """
+        await self._started.wait()
+        if not all(one.is_alive() for one in self.wrks):  # type: ignore[no-untyped-call]
+            raise EngineError("The HTTP engine does not start")
+
+    def build_ssl_context(self, cert: Path | None, key: Path | None, *rest: Any) -> None:  # noqa: ANN401
+        """Note what TLS is to be spoken with."""
+        super().build_ssl_context(None, None, *rest)
+        if cert is not None and key is not None:
+            # As they are: the engine would resolve links, and those of our copies lead nowhere.
+            context: Any = (True, str(cert), str(key), *self.ssl_ctx[3:])
+            self.ssl_ctx = context
 
     def stop(self) -> None:
         """Take no more connections; `serve` returns when the running transfers have ended."""

@@ -8,19 +8,17 @@ import select
 import signal
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TextIO
 
 from pyostree.errors import OstreeError, describe
 from pyostree.fs.dir import Dir
 from pyostree.fs.process_memory import memory_of_machine
-from pyostree.serve.checks import check_options
-from pyostree.serve.crew import READY, Crew, Work
+from pyostree.serve.crew import READY, Crew, Work, WorkerError
 from pyostree.serve.listeners import format_address
 from pyostree.serve.messages import say
 from pyostree.serve.options import ServeOptions
 from pyostree.serve.service_manager import ServiceManager
-from pyostree.serve.sites import Sites
+from pyostree.serve.supplies import Supplies
 from pyostree.serve.worker import Job, run_worker
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
@@ -35,23 +33,23 @@ class Parent:
     """Keeps workers running; `WATCHED_SIGNALS` must be blocked.
 
     Args:
-        sites: what the next worker gets; replaced by a reload.
+        supplies: what the next worker gets; replaced by a reload, and closed at the end.
         listeners: for each worker its own.
     """
 
     def __init__(
         self,
         options: ServeOptions,
-        sites: Sites,
+        supplies: Supplies,
         listeners: Sequence[Sequence[socket.socket]],
         manager: ServiceManager,
     ) -> None:
         self._options = options
-        self._sites = sites
+        self._supplies = supplies
         self._listeners = listeners
         self._manager = manager
         self._crew = Crew("worker", len(listeners), options.grace_s)
-        self._announcer = Crew("announcer", int(options.advertise), _GOODBYE_S)
+        self._announcer = Crew("announcer", int(options.advertise), _GOODBYE_S, is_vital=False)
         self._max_bytes = _memory_limit(options.max_memory_mib, len(listeners))
         self._life, self._life_of_parent = os.pipe()
 
@@ -59,19 +57,16 @@ class Parent:
         """Start, keep running, stop."""
         try:
             self._crew.start(self._work())
-            self._announcer.start(self._announce())
+            self._start_announcer()
             self._report(out)
             self._manager.ready(self._summary())
             self._supervise()
             self._manager.stopping()
             self._stop()
         finally:
-            for crew in (self._crew, self._announcer):
-                crew.kill()
-                with suppress(OstreeError):
-                    while len(crew):
-                        signal.sigtimedwait((signal.SIGCHLD,), 1)
-                        crew.reap()
+            self._crew.end()
+            self._announcer.end()
+            self._supplies.close()
             os.close(self._life_of_parent)
             os.close(self._life)
 
@@ -87,17 +82,18 @@ class Parent:
             for message in (*self._crew.reap(), *self._announcer.reap(), *large):
                 say(message)
             self._crew.kill_late()
-            self._refill()
+            self._announcer.kill_late()
+            for message in self._crew.refill(self._work()):
+                say(message)
+            for message in self._announcer.refill(self._announce()):
+                say(message)
 
-    def _refill(self) -> None:
-        """Replace who has ended; while others serve, a failure is only reported."""
+    def _start_announcer(self) -> None:
+        """Announce, or say why not; what could never be announced is an error."""
         try:
-            self._crew.start(self._work())
             self._announcer.start(self._announce())
-        except (OstreeError, OSError) as err:
-            if not len(self._crew):
-                raise
-            say(f"nobody replaces it: {describe(err)}")
+        except (WorkerError, OSError) as err:
+            say(f"nothing is announced: {describe(err)}")
 
     def _stop(self) -> None:
         self._announcer.dismiss()
@@ -117,18 +113,25 @@ class Parent:
         """Let new workers, which open everything anew, take over from the old ones."""
         self._manager.reloading()
         try:
-            check_options(self._options)
-            fresh = Sites(self._options.places, numbered=self._options.advertise)
+            self._take_over(Supplies(self._options))
         except (OstreeError, OSError) as err:
             say(f"nothing is reloaded: {describe(err)}")
-        else:
-            self._sites.close()
-            self._sites = fresh
-            self._crew.dismiss()
-            self._crew.start(self._work())
-            self._announcer.dismiss()
-            self._announcer.start(self._announce())
         self._manager.ready(self._summary())
+
+    def _take_over(self, fresh: Supplies) -> None:
+        """Let workers with other supplies replace those of now; without them nothing changes."""
+        old, self._supplies = self._supplies, fresh
+        try:
+            self._crew.replace(self._work())
+        except BaseException:
+            self._supplies = old
+            fresh.close()
+            raise
+        old.close()
+        try:
+            self._announcer.replace(self._announce())
+        except (OstreeError, OSError) as err:
+            say(f"what is announced stays as it was: {describe(err)}")
 
     def _wait(self) -> int | None:
         """Wait for a signal, or until it is time to look after the workers; return the signal."""
@@ -137,6 +140,9 @@ class Parent:
         return None if found is None else found.si_signo
 
     def _work(self) -> Work:
+        supplies = self._supplies
+        certificates = None if supplies.certificates is None else supplies.certificates.copies
+
         def work(number: int, ready: int) -> None:
             os.close(self._life_of_parent)
             own = self._listeners[number]
@@ -145,9 +151,9 @@ class Parent:
                     listener.close()
             run_worker(
                 Job(
-                    sites=self._sites,
+                    sites=supplies.sites,
                     listeners=own,
-                    certificates=self._options.certificates,
+                    certificates=certificates,
                     access_log=self._options.access_log,
                     idle_s=self._options.idle_s,
                     grace_s=self._options.grace_s,
@@ -189,12 +195,13 @@ class Parent:
         if options.quiet:
             return
         scheme = "http" if options.certificates is None else "https"
+        sites = self._supplies.sites
         for place in options.places:
             for listener in self._listeners[0]:
                 base = format_address(listener)
                 url = base if base.startswith("unix:") else f"{scheme}://{base}/{place.name}"
-                out.write(f"Serving {self._sites.repo(place).path} at {url}\n")
-            if not self._sites.repo(place).has_summary():
+                out.write(f"Serving {sites.repo(place).path} at {url}\n")
+            if not sites.repo(place).has_summary():
                 out.write(
                     "  It has no summary, so clients cannot list its refs: "
                     "`ostree summary -u` makes one\n"

@@ -9,12 +9,11 @@ from contextlib import ExitStack
 from typing import TextIO
 
 from pyostree.fs.limits import raise_open_files_limit
-from pyostree.serve.checks import check_options
 from pyostree.serve.listeners import inherited_listeners, open_listeners
 from pyostree.serve.options import ServeOptions
 from pyostree.serve.parent import WATCHED_SIGNALS, Parent
 from pyostree.serve.service_manager import ServiceManager
-from pyostree.serve.sites import Sites
+from pyostree.serve.supplies import Supplies
 
 _MAX_WORKERS = 64
 
@@ -28,13 +27,13 @@ def run_server(options: ServeOptions, out: TextIO) -> None:
     Raises:
         OstreeError, OSError: the server could not be set up, or its workers do not stay.
     """
-    check_options(options)
+    supplies = Supplies(options)
     raise_open_files_limit()
     manager = ServiceManager()
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
     try:
         with ExitStack() as stack:
-            sites = stack.enter_context(Sites(options.places, numbered=options.advertise))
+            stack.enter_context(supplies)
             count = _count_workers(options.workers)
             if inherited := inherited_listeners():
                 listeners = [inherited] * count
@@ -42,7 +41,7 @@ def run_server(options: ServeOptions, out: TextIO) -> None:
                 listeners = open_listeners(options.host, options.port, count)
             for listener in itertools.chain(*listeners):
                 stack.enter_context(listener)
-            Parent(options, sites, listeners, manager).run(out)
+            Parent(options, supplies, listeners, manager).run(out)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 

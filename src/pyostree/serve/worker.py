@@ -80,7 +80,8 @@ async def _run(job: Job) -> None:
     if writer is not None:
         helpers.append(asyncio.create_task(_flush(application)))
     serving = [asyncio.create_task(engine.serve()) for engine in engines]
-    await asyncio.sleep(0)  # each starts listening before it waits for the first time
+    for engine in engines:
+        await engine.is_up()
     os.write(job.ready, READY)
     await asyncio.gather(*serving)
     for helper in helpers:
