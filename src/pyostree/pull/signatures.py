@@ -58,9 +58,10 @@ def check_summary(
 
 
 class CommitSignatures:
-    """Decides whether the signatures of commits allow to pull them; each commit is checked once.
+    """Decides whether the signatures of commits allow to pull them.
 
-    A context manager, which closes the verifiers.
+    A commit is checked once with each detached metadata that comes for it. A context
+    manager, which closes the verifiers.
 
     Args:
         verifier: None when no signatures are demanded.
@@ -79,7 +80,7 @@ class CommitSignatures:
         self._verifier = verifier
         self._by_commit = by_commit
         self.results: list[Verification] = []
-        self._checked: set[Checksum] = set()
+        self._checked: set[tuple[Checksum, bytes | None]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +113,7 @@ class CommitSignatures:
             VerificationError: no signature is valid.
             ChecksumMismatchError: `data` is not that commit.
         """
-        if self._verifier is None or checksum in self._checked:
+        if self._verifier is None or _key(checksum, detached) in self._checked:
             return
         from pyostree.sign.detached import verify_gpg
         from pyostree.sign.gpg.result import require_valid
@@ -126,7 +127,7 @@ class CommitSignatures:
                 found = verify_gpg(verifier, data, metadata)
                 self.results.append(Verification(checksum, found))
                 require_valid(found)
-        self._checked.add(checksum)
+        self._checked.add(_key(checksum, detached))
 
     def check_detached(self, repo: Repo, checksum: Checksum, detached: bytes) -> None:
         """Do the same for new detached metadata of a commit that is stored (errors as `check`)."""
@@ -148,9 +149,16 @@ class CommitSignatures:
 
     def check_stored(self, repo: Repo, checksum: Checksum) -> None:
         """Do the same for a commit that is in a repository (errors as `check`)."""
-        if self._verifier is None or checksum in self._checked:
+        if self._verifier is None:
             return
-        self.check(checksum, _read_commit(repo, checksum), repo.store.read_detached(checksum))
+        detached = repo.store.read_detached(checksum)
+        if _key(checksum, detached) not in self._checked:
+            self.check(checksum, _read_commit(repo, checksum), detached)
+
+
+def _key(checksum: Checksum, detached: bytes | None) -> tuple[Checksum, bytes | None]:
+    """Return what is checked once: other detached metadata may have no good signature."""
+    return checksum, None if detached is None else hashlib.sha256(detached).digest()
 
 
 def _read_commit(repo: Repo, checksum: Checksum) -> bytes:
