@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from fault.scripted_server import Reply, ScriptedServer, scripted_server
+from fault.scripted_server import Fault, Reply, ScriptedServer, scripted_server
+from gpg_lab import KEYS, gpg_home
 from pyostree.delta.apply_part import apply_part
 from pyostree.delta.offline import apply_offline
 from pyostree.delta.part_file import pack_part
@@ -42,7 +43,16 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.from_remote import pull
 from pyostree.pull.options import PullOptions, Wanted
 from pyostree.repo.repo import Repo
-from repo_lab import commit, make_repo, must, object_names, ours, reference, write_files
+from repo_lab import (
+    commit,
+    make_repo,
+    must,
+    object_names,
+    ours,
+    reference,
+    refs_of,
+    write_files,
+)
 
 IMPATIENT = PullOptions(network_retries=0, low_speed_time_s=1, require_static_deltas=True)
 
@@ -67,6 +77,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     words = (f"--parent={old}", f"--tree=dir={tree}", "--owner-uid=0", "--owner-gid=0")
     new = commit(repo, "-b", "main", *words)
     must(ours("static-delta", "generate", f"--repo={repo}", "main"))
+    must(ours("summary", "-u", f"--repo={repo}"))  # without one, no delta can be required
     (path,) = (repo / "deltas").rglob("superblock")
     superblock = str(path.relative_to(repo))
     return Published(repo, superblock, superblock.replace("superblock", "0"), old, new)
@@ -103,12 +114,26 @@ def recovers(client: Path, published: Published, server: ScriptedServer) -> None
     assert not list((client / "state").glob("*.commitpartial"))
 
 
-def rewritten(change: Callable[[Superblock], Superblock]) -> Callable[[Reply], Reply]:
+def rewritten(change: Callable[[Superblock], Superblock]) -> Fault:
     def fault(reply: Reply) -> Reply:
         superblock = decode_superblock(reply.body)
         return reply._replace(body=encode_superblock(change(superblock)))
 
     return fault
+
+
+def vouched_for(published: Published, server: ScriptedServer, fault: Fault) -> None:
+    """Let the server spoil the superblock, and list the digest of what it makes of it."""
+    spoilt = fault(Reply((published.repo / published.superblock).read_bytes()))
+    digest = Variant("ay", hashlib.sha256(spoilt.body).digest())
+    index = index_of(published, digest)
+    server.faults["superblock"] = lambda _: spoilt
+    server.faults[".index"] = lambda reply: reply._replace(body=index)
+
+
+def index_of(published: Published, digest: Variant) -> bytes:
+    listed = Variant("a{sv}", ((f"{published.old}-{published.new}", digest),))
+    return encode("a{sv}", (("ostree.static-deltas", listed),))
 
 
 # -- what comes from a server ------------------------------------------------------------
@@ -119,10 +144,15 @@ def rewritten(change: Callable[[Superblock], Superblock]) -> Callable[[Reply], R
 def test_cut_short(
     published: Published, client: Path, server: ScriptedServer, file: str, share: float
 ) -> None:
-    server.faults[file] = lambda reply: reply._replace(
-        body=reply.body[: int(len(reply.body) * share)]
-    )
+    def cut(reply: Reply) -> Reply:
+        return reply._replace(body=reply.body[: int(len(reply.body) * share)])
+
+    if file == "superblock":
+        vouched_for(published, server, cut)
+    else:
+        server.faults[file] = cut
     fails_to_pull(client, published)
+    assert any(path.endswith(file) for path in server.requests)
     recovers(client, published, server)
 
 
@@ -140,11 +170,7 @@ def test_flipped_bits(
         return reply._replace(body=bytes(body))
 
     server.faults[file] = fault
-    must(ours("summary", "-u", f"--repo={published.repo}"))
-    try:
-        message = fails_to_pull(client, published)
-    finally:
-        (published.repo / "summary").unlink()
+    message = fails_to_pull(client, published)
     if file == "superblock":
         assert message == f"Invalid checksum for static delta {published.old}-{published.new}"
     recovers(client, published, server)
@@ -164,8 +190,10 @@ def test_flipped_bits_in_a_superblock_nobody_vouches_for(
         return reply._replace(body=bytes(body))
 
     server.faults["superblock"] = fault
+    server.faults["summary"] = lambda _: Reply(b"", 404)
     with Repo.open(client) as repo, suppress(OstreeError, OSError):
-        pull(repo, "origin", [Wanted("main")], IMPATIENT)
+        pull(repo, "origin", [Wanted("main")], IMPATIENT._replace(require_static_deltas=False))
+    assert any(path.endswith("superblock") for path in server.requests)
     must(reference("fsck", f"--repo={client}", "-q"))
     recovers(client, published, server)
 
@@ -238,7 +266,7 @@ def test_lying_superblock(
     change: Callable[[Superblock], Superblock],
     message: str,
 ) -> None:
-    server.faults["superblock"] = rewritten(change)
+    vouched_for(published, server, rewritten(change))
     assert message in fails_to_pull(client, published)
     recovers(client, published, server)
 
@@ -248,7 +276,7 @@ def test_commit_of_another_name(published: Published, client: Path, server: Scri
         other = repo.store.read_metadata(
             ObjectName(Checksum(bytes.fromhex(published.old)), ObjectType.COMMIT)
         )
-    server.faults["superblock"] = rewritten(lambda head: head._replace(commit=other))
+    vouched_for(published, server, rewritten(lambda head: head._replace(commit=other)))
     assert "Corrupted commit object" in fails_to_pull(client, published)
 
 
@@ -260,7 +288,7 @@ def test_signed_superblock_refused(
         signatures = (("ostree.sign.dummy", Variant("aay", (b"me",))),)
         return reply._replace(body=encode("(taya{sv})", (magic, reply.body, signatures)))
 
-    server.faults["superblock"] = sign
+    vouched_for(published, server, sign)
     assert "is signed, which is not supported yet" in fails_to_pull(client, published)
     recovers(client, published, server)
 
@@ -285,14 +313,9 @@ def test_bad_index(
     digest: Variant,
     message: str,
 ) -> None:
-    must(ours("summary", "-u", f"--repo={published.repo}"))
-    listed = Variant("a{sv}", ((f"{published.old}-{published.new}", digest),))
-    index = encode("a{sv}", (("ostree.static-deltas", listed),))
+    index = index_of(published, digest)
     server.faults[".index"] = lambda reply: reply._replace(body=index)
-    try:
-        assert message in fails_to_pull(client, published)
-    finally:
-        (published.repo / "summary").unlink()
+    assert message in fails_to_pull(client, published)
 
 
 # -- what stands in a part ---------------------------------------------------------------
@@ -460,3 +483,29 @@ def test_bomb_is_stopped(published: Published, client: Path, tmp_path: Path) -> 
         open_payload([bomb], repo.tmp, max_bytes=1 << 20),
     ):
         pass
+
+
+# -- what comes beside it ----------------------------------------------------------------
+
+
+def test_detached_metadata_that_comes_after_a_signed_delta_is_checked_too(tmp_path: Path) -> None:
+    with gpg_home() as keys:
+        source = make_repo(tmp_path / "source")
+        tree = write_files(tmp_path / "tree", {"a": "a\n"})
+        words = (*keys.options(KEYS[0]), f"--tree=dir={tree}")
+        made = commit(source, "-b", "main", *words)
+        must(ours("static-delta", "generate", f"--repo={source}", "--empty", "main"))
+        detached = source / f"objects/{made[:2]}/{made[2:]}.commitmeta"
+        good = detached.read_bytes()
+        detached.unlink()
+        must(ours("gpg-sign", f"--repo={source}", f"--gpg-homedir={keys.path}", made, KEYS[1]))
+        client = make_repo(tmp_path / "client", "bare-user-only")
+        with scripted_server(source) as server:
+            trust = f"--gpg-import={keys.armored(0)}"
+            must(ours("remote", "add", f"--repo={client}", trust, "origin", server.url))
+            done = ours("pull", f"--repo={client}", "origin", "main")
+            assert any(path.endswith("/superblock") for path in server.requests)
+        assert done.status == 1
+        assert "Can't check signature: public key not found" in done.err
+        assert not refs_of(client)
+        assert (client / detached.relative_to(source)).read_bytes() == good
