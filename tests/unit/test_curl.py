@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -249,6 +250,21 @@ def test_interrupt_in_a_callback_is_not_lost(
     monkeypatch.setattr("pyostree.remote.transfer.Transfer.write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         get(fetcher, server, "small")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(b"x" * 5000) + b"more", b"\x1f\x8b\x08\0" + b"x" * 99],
+    ids=["more", "bad"],
+)
+def test_bad_compression_is_an_error_not_an_interrupt(
+    tmp_path: Path, server: ScriptedServer, body: bytes
+) -> None:
+    server.faults["small"] = lambda _: Reply(body, headers=(("Content-Encoding", "gzip"),))
+    with make_fetcher(tmp_path, FetchSettings(compressed=True, retries=1)) as fetcher:
+        done = get(fetcher, server, "small")
+        assert str(done.error).startswith(f"While fetching {server.url}/small: [")
+        assert get(fetcher, server, "empty").error is None
 
 
 def test_validators_with_line_break_are_not_sent(

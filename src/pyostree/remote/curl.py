@@ -6,6 +6,7 @@ open.
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -64,6 +65,7 @@ class CurlFetcher(Closing):
         self._active: dict[Any, Transfer] = {}
         self._tally = Tally()
         self._partials: frozenset[str] | None = None
+        self._printed_before = getattr(sys, "last_value", None)
 
     # -- Fetcher -------------------------------------------------------------------------
 
@@ -219,7 +221,7 @@ class CurlFetcher(Closing):
         self._detach(transfer)
         failure = transfer.failure
         if code == pycurl.E_WRITE_ERROR and not transfer.has_refused:
-            failure = KeyboardInterrupt()  # nothing else ends `write`; libcurl has swallowed it
+            failure = self._swallowed()
         if failure is not None and not isinstance(failure, (OSError, FormatError)):
             self.close()
             raise failure
@@ -228,6 +230,11 @@ class CurlFetcher(Closing):
         if completed is not None:
             self._idle.append(transfer)
             done.append(completed)
+
+    def _swallowed(self) -> BaseException | None:
+        """Return what ended a callback, of which older releases of pycurl only print a trace."""
+        printed = getattr(sys, "last_value", None)
+        return None if printed is self._printed_before else printed
 
     def _judge(self, transfer: Transfer, ending: Ending) -> Completed | None:
         """Return how the request ended; None when another attempt is made."""
