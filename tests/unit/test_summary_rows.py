@@ -23,9 +23,20 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
     tree = write_files(tmp_path / "tree", {"a": "content"})
     for branch in ("one", "two/x"):
         commit(path, "-b", branch, f"--tree=dir={tree}", "--add-metadata-string=version=1.0")
+    for number in range(100):  # rows of a short summary are not worth remembering
+        copy = path / f"refs/heads/x{number}"
+        copy.write_bytes((path / "refs/heads/two/x").read_bytes())
     with Repo.open(path) as opened:
         update_summary(opened)
         yield opened
+
+
+def test_short_summary_leaves_no_note(tmp_path: Path) -> None:
+    path = make_repo(tmp_path / "repo")
+    commit(path, "-b", "one", f"--tree=dir={write_files(tmp_path / 'tree', {'a': 'b'})}")
+    with Repo.open(path) as opened:
+        update_summary(opened)
+    assert not (path / NOTE).exists()
 
 
 def refs(repo: Repo) -> tuple[SummaryRef, ...]:

@@ -62,11 +62,7 @@ class ContentPresence:
         return None
 
     def _read(self, prefix: int) -> frozenset[str]:
-        try:
-            with self._store.objects.open_dir(f"{prefix:02x}") as directory:
-                present = frozenset(directory.list())
-        except FileNotFoundError:
-            present = frozenset()
+        present = self._store.published_names(f"{prefix:02x}")
         # Checksums spread evenly: the others are as large, and there will be as many questions.
         in_questions = _QUESTIONS_TO_OPEN + len(present) // _ENTRIES_PER_QUESTION
         self._affordable = _PREFIXES * in_questions // _PATIENCE

@@ -163,9 +163,12 @@ class _Reporter:
         is_due = is_end or (is_watched and time.monotonic() >= self._next_s)
         if self._progress.objects_total is not None and not is_due:
             return
+        had_bytes = self._progress.bytes_total is not None
         totals.update(with_bytes=is_watched)
         # Totals are shown before content comes, and a pull may go back and forth between phases.
-        if self._progress.phase not in self._phases or time.monotonic() >= self._next_s:
+        is_news = self._progress.phase not in self._phases
+        is_news |= not had_bytes and self._progress.bytes_total is not None
+        if is_news or time.monotonic() >= self._next_s:
             self.report()
 
     def report(self) -> None:

@@ -42,6 +42,8 @@ class PullTotals:
         )
         if not progress.is_local:
             progress.bytes_done = progress.bytes_transferred
+        if progress.deltas.size and with_bytes:
+            self._update_bytes()  # their parts come while the rest is looked for
         if progress.is_scanning:
             progress.phase = PullPhase.SCAN
             return

@@ -154,7 +154,7 @@ def _rename_signature(repo: Repo, directory: Dir) -> None:
 
 def _make_summary(repo: Repo, metadata: Metadata, digests: Mapping[DeltaName, bytes]) -> bytes:
     pairs = list(metadata)
-    if digests and not repo.config.keyfile.get_boolean("core", "no-deltas-in-summary", False):
+    if not repo.config.keyfile.get_boolean("core", "no-deltas-in-summary", False) and digests:
         pairs.append((keys.STATIC_DELTAS, delta_list(digests.items())))
     pairs += _fixed_metadata(repo)
     refs, others = _list_refs(repo)

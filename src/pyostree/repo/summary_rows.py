@@ -22,6 +22,7 @@ from pyostree.repo.staging import CACHE_NAME
 _NOTE = f"{CACHE_NAME}/summary-made"
 _FORMAT = b"1 "  # a release whose rows are others counts on
 _MAX_NOTE_BYTES = 100
+_MIN_BYTES = 8 << 10  # the few commits of a smaller one are read as fast
 
 
 class RowMaker:
@@ -57,7 +58,7 @@ class RowMaker:
 
 def note_summary(repo: Repo, data: bytes) -> None:
     """Remember that `data`, which is published now, has rows made by a `RowMaker`."""
-    if repo.tmp.is_dir(CACHE_NAME):
+    if len(data) >= _MIN_BYTES and repo.tmp.is_dir(CACHE_NAME):
         with suppress(OSError):  # the next summary takes longer
             repo.tmp.replace_file(_NOTE, _note(data), sync=False)
 

@@ -82,6 +82,13 @@ class BareSplitXattrsStore(BareStore):
         own = self.objects.exists(self.path_of(name)) and self._has_link(name, places)
         return own or (self.parent is not None and self.parent.has(name))
 
+    def published_names(self, prefix: str) -> frozenset[str]:
+        """As the method of the base, leaving out files without their xattrs."""
+        names = super().published_names(prefix)
+        return frozenset(
+            name for name in names if not name.endswith(".file") or f"{name}-xattrs-link" in names
+        )
+
     def _has_link(self, name: ObjectName, places: tuple[Dir, ...]) -> bool:
         if name.type is not ObjectType.FILE:
             return True

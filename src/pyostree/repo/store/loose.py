@@ -76,6 +76,14 @@ class LooseObjects:
             return True
         return self.parent is not None and self.parent.has(name)
 
+    def published_names(self, prefix: str) -> frozenset[str]:
+        """Return the names of what one directory of published objects holds; see `loose_path`."""
+        try:
+            with self.objects.open_dir(prefix) as directory:
+                return frozenset(directory.list())
+        except FileNotFoundError:
+            return frozenset()
+
     def places(self) -> tuple[Dir, ...]:
         """Return the directories in which objects of this repository may lie."""
         return (self.objects,) if self.staging is None else (self.objects, self.staging)
