@@ -151,14 +151,6 @@ def test_a_dumb_terminal_sees_no_control_characters(place: Place) -> None:
     assert FINAL.fullmatch(last)
 
 
-def test_colour_of_an_error_can_be_turned_off(place: Place) -> None:
-    repo = place.client("no-colour")
-    words = [OURS, "pull", f"--repo={repo}", "origin", "nothing"]
-    assert "\x1b[31m" in on_terminal(*words).err
-    assert "\x1b" in on_terminal(*words, NO_COLOR="").err
-    assert "\x1b" not in on_terminal(*words, NO_COLOR="1").err
-
-
 def test_an_error_has_a_line_of_its_own(place: Place) -> None:
     repo = place.client("broken")
     (place.repo / "refs/heads/broken").write_text("0" * 64 + "\n")

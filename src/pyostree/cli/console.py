@@ -40,8 +40,7 @@ class Console:
 
     def report(self, err: BaseException) -> None:
         """Print the error line, and the hint if a person is watching."""
-        is_coloured = self.out.isatty() and not os.environ.get("NO_COLOR")
-        word = f"{_RED_BOLD}error:{_PLAIN}" if is_coloured else "error:"
+        word = f"{_RED_BOLD}error:{_PLAIN}" if self.out.isatty() else "error:"
         self.message(f"{word} {describe(err)}")
         hint = getattr(err, "hint", None)
         if hint and self.err.isatty():
