@@ -114,6 +114,23 @@ def test_many_breaks_of_a_large_body_are_no_failure(temp: Path, server: Scripted
     assert len(server.requests) == 5
 
 
+@pytest.mark.parametrize("options", [{}, {"immutable": False}], ids=["immutable", "changeable"])
+def test_pieces_that_are_not_kept_are_failures(
+    temp: Path, server: ScriptedServer, options: dict[str, object]
+) -> None:
+    def fault(reply: Reply) -> Reply:
+        # Without an end, if nobody minded.
+        return half(reply) if len(server.requests) < 20 else reply
+
+    server.serves_ranges = False
+    server.faults[""] = fault
+    with fetcher(temp, retries=2) as running:
+        done = fetch_one(running, request(server, "large", **options))
+    assert "[18] Transferred a partial file" in str(done.error)
+    # Where it could have been kept, the first one was a gain.
+    assert len(server.requests) == (3 if options else 4)
+
+
 def test_dripping_pieces_are_failures(temp: Path, server: ScriptedServer) -> None:
     server.faults[""] = lambda reply: reply._replace(body=reply.body[:9], promised=len(reply.body))
     with fetcher(temp, retries=2) as running:

@@ -17,7 +17,7 @@ from pyostree.errors import FetchError, FetchNotFoundError, FormatError
 from pyostree.fs.dir import Dir
 from pyostree.fs.partial_file import open_partial
 from pyostree.remote.curl_options import HandleOptions
-from pyostree.remote.fetch import MEMORY_BYTES, Completed, FetchRequest, FetchSettings, Validators
+from pyostree.remote.fetch import Completed, FetchRequest, FetchSettings, Validators
 from pyostree.remote.pace import MAX_CONNECTIONS, MAX_STREAMS, Pace
 from pyostree.remote.retry import Ending, can_continue, delay_s, ending_of, error_of, is_retried
 from pyostree.remote.schedule import Schedule
@@ -279,19 +279,19 @@ class CurlFetcher(Closing):
         return True
 
     def _retry(self, transfer: Transfer, ending: Ending) -> None:
-        gained = transfer.size - transfer.offset
+        has_gained = transfer.size > transfer.offset
         mirrors = len(transfer.request.bases)
-        is_kept = self._continues_later(transfer, ending) and (gained > 0 or mirrors == 1)
-        # What brought a good piece further was no failure: a large body may break off often.
-        if not is_kept or gained < MEMORY_BYTES:
-            transfer.attempts_left -= 1
-            transfer.attempts_made += 1
+        is_kept = self._continues_later(transfer, ending) and (has_gained or mirrors == 1)
         if is_kept:
             transfer.keep_body(int(transfer.handle.getinfo(_CONTENT_LENGTH)))
         elif not (transfer.continues and ending.is_error_status):
             transfer.drop_body()
             # After an answer from the last one, the first; who does not answer is left.
             transfer.mirror = (transfer.mirror + 1) % mirrors if ending.code else 0
+        # What brought a good piece further was no failure: a large body may break off often.
+        if not (is_kept and transfer.has_advanced()):
+            transfer.attempts_left -= 1
+            transfer.attempts_made += 1
         if ending.is_busy:
             self._pace.note_trouble(time.monotonic())
         wait_s = delay_s(transfer.attempts_made, ending)

@@ -60,8 +60,8 @@ class Transfer:
     """
 
     __slots__ = (
-        "_chunks", "_discarded", "_file", "_is_discarded", "_kept_at", "_tally", "_temp",
-        "attempts_left", "attempts_made", "etag", "expected", "failure", "file_limit",
+        "_chunks", "_discarded", "_file", "_is_discarded", "_kept_at", "_most_kept", "_tally",
+        "_temp", "attempts_left", "attempts_made", "etag", "expected", "failure", "file_limit",
         "handle", "is_complete", "kept_etag", "last_modified", "limit", "mirror", "offset",
         "own_headers", "redirects", "request", "size", "status", "too_large", "url",
     )  # fmt: skip
@@ -92,11 +92,12 @@ class Transfer:
         self.expected: int | None = None
         self.kept_etag: str | None = None
         self._kept_at: int | None = None
+        self._most_kept = 0
 
     def continue_file(self, file: PartialFile) -> None:
         """Begin with what an earlier process left in `file`."""
         self._file = file
-        self.size = file.size
+        self.size = self._most_kept = file.size
         self._kept_at = self.mirror
         try:
             self._narrow_limit(file.read_at(0, _ALWAYS_IN_MEMORY_BYTES))
@@ -243,6 +244,13 @@ class Transfer:
             self.kept_etag = self.etag if is_strong else None
             self.expected = expected if expected > 0 else None
         self._kept_at = self.mirror
+
+    def has_advanced(self) -> bool:
+        """Tell whether a good piece more is kept than ever before; noted, it counts once."""
+        if self._kept_at != self.mirror or self.size < self._most_kept + MEMORY_BYTES:
+            return False
+        self._most_kept = self.size
+        return True
 
     # -- headers -------------------------------------------------------------------------
 
