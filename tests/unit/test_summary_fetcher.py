@@ -158,7 +158,7 @@ def test_refused_summary_is_not_kept(client: Path, web: Web) -> None:
     assert not (client / CACHED).exists()
 
 
-# -- repairs, which only pulls make ------------------------------------------------------
+# -- repairs -----------------------------------------------------------------------------
 
 
 def check_form(files: SummaryFiles) -> None:
@@ -187,6 +187,16 @@ def test_damaged_cached_summary_is_replaced(client: Path, web: Web) -> None:
     cached.write_bytes(b"junk")
     web.log.clear()
     assert checked(client, web).summary_data == data
+    assert asked(web) == ["200 /repo/summary", "304 /repo/summary.sig"]
+    assert cached.read_bytes() == data
+
+
+def test_looking_at_a_summary_repairs_the_cache_as_a_pull_does(client: Path, web: Web) -> None:
+    data = ask(client)
+    cached = client / CACHED / "r"
+    cached.write_bytes(b"junk")
+    web.log.clear()
+    assert ask(client) == data
     assert asked(web) == ["200 /repo/summary", "304 /repo/summary.sig"]
     assert cached.read_bytes() == data
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from pyostree.errors import VerificationError
+from pyostree.formats.summary_index import SummaryIndex
 from pyostree.remote.curl import open_fetcher
 from pyostree.remote.endpoints import (
     DEFAULT_OPTIONS,
@@ -71,10 +72,15 @@ def fetch_summary(
             return _checked(remotes, name, demands, fetch_through_metalink(fetcher, metalink))
         bases = fetch_bases(fetcher, remotes.url(name))
         summaries = SummaryFetcher(fetcher, cache, name, bases)
-        files = summaries.fetch()
-        found = _checked(remotes, name, demands, files)
-        summaries.keep(files)
-        return found
+        passed: list[FetchedSummary] = []
+
+        def check(files: SummaryFiles) -> None:
+            if files.is_cached and files.summary is not None:
+                SummaryIndex(files.summary.data)  # what the server has now may be sound
+            passed.append(_checked(remotes, name, demands, files))
+
+        summaries.keep(summaries.checked(summaries.fetch(), check))
+        return passed[-1]
 
 
 def _checked(remotes: Remotes, name: str, demands: Demands, files: SummaryFiles) -> FetchedSummary:
