@@ -147,8 +147,19 @@ def test_select_peers_of_one_host_with_thousands_leaves_room_for_others() -> Non
 
     peers = select_peers([*flood, _announcement()], [STABLE, TESTING])
 
-    assert len(peers) == 5
+    assert len(peers) == 17
     assert peers[1].urls[0] == "http://10.77.0.1:8000/0"
+
+
+def test_select_peers_of_an_address_that_others_claim_has_the_peer_at_its_own_port() -> None:
+    strangers = [_announcement(port=8001, number=number) for number in range(100)]
+
+    peers = select_peers([*strangers, _announcement()], [STABLE])
+
+    assert [peer.urls[0] for peer in peers] == [
+        *(f"http://10.77.0.1:8001/{number}" for number in range(4)),
+        "http://10.77.0.1:8000/0",
+    ]
 
 
 @pytest.fixture

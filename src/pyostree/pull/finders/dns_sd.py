@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,7 +36,8 @@ _MAX_INCOMPLETE = 256  # services that must be asked for one by one, since they 
 _TICK_S = 0.05
 _MAX_ADDRESSES_READ = 64
 _MAX_HOSTS = 4
-_MAX_PER_HOST = 8
+_MAX_PER_HOST = 16
+_MAX_PER_PORT = 8
 _MAX_PORT = 65535
 _IPV4 = 4
 
@@ -207,7 +209,8 @@ class _Listener:
 
     def __init__(self, links: Sequence[Link]) -> None:
         self._links = links
-        self._per_host: dict[str, int] = {}
+        self._per_host: Counter[str] = Counter()
+        self._per_port: Counter[tuple[str, int]] = Counter()
         self._found: dict[str, Announcement] = {}
         self.incomplete: dict[str, ServiceInfo] = {}
         self.last_s = time.monotonic()
@@ -224,7 +227,7 @@ class _Listener:
             self.incomplete.pop(name, None)
             gone = self._found.pop(name, None)
             if gone is not None:
-                self._per_host[gone.hosts[0]] -= 1
+                self._count(gone.hosts[0], gone.port, -1)
             return
         from zeroconf import Error, ServiceInfo
 
@@ -241,20 +244,28 @@ class _Listener:
     def take(self, service: ServiceInfo) -> None:
         """Keep what a service announces, unless it cannot be used or there are too many."""
         hosts = usable_hosts(service.parsed_scoped_addresses(), self._links)
-        if not hosts or not service.text or not 0 < (service.port or 0) <= _MAX_PORT:
+        port = service.port or 0
+        if not hosts or not service.text or not 0 < port <= _MAX_PORT:
             return
         known = self._found.get(service.name)
         if known is None:
-            count = self._per_host.get(hosts[0], 0)
-            if len(self._found) >= MAX_SERVICES or count >= _MAX_PER_HOST:
+            if len(self._found) >= MAX_SERVICES or not self._has_room(hosts[0], port):
                 return
-            self._per_host[hosts[0]] = count + 1
             self.last_s = time.monotonic()
         else:
             hosts = known.hosts
-        self._found[service.name] = Announcement(
-            service.name, hosts, service.port or 0, service.text
-        )
+            self._count(hosts[0], known.port, -1)
+        self._count(hosts[0], port, 1)
+        self._found[service.name] = Announcement(service.name, hosts, port, service.text)
+
+    def _has_room(self, host: str, port: int) -> bool:
+        # Anybody may announce something at another one's address.
+        at_port = self._per_port[host, port]
+        return self._per_host[host] < _MAX_PER_HOST and at_port < _MAX_PER_PORT
+
+    def _count(self, host: str, port: int, change: int) -> None:
+        self._per_host[host] += change
+        self._per_port[host, port] += change
 
     def announcements(self) -> list[Announcement]:
         """Return what was announced and not taken back."""

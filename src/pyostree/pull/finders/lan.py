@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from itertools import islice
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from pyostree.closing import Closing
 from pyostree.errors import FormatError, OstreeError, describe
 from pyostree.formats.bloom import RefHashes
 from pyostree.formats.lan_record import decode_lan_record
@@ -29,43 +26,25 @@ from pyostree.formats.summary import (
     SummaryRef,
     collection_map,
 )
+from pyostree.formats.summary_index import SummaryIndex
 from pyostree.pull.finders.base import FinderResult, Search
 from pyostree.pull.finders.dns_sd import Announcement, browse
+from pyostree.pull.finders.lan_summaries import Peer, fetch_summaries
 from pyostree.pull.remote_summary import read_remote_summary
 from pyostree.remote.dynamic import dynamic_remote
-from pyostree.remote.fetch import FetchRequest, FetchSettings
-from pyostree.remote.urls import parse_base_url
 from pyostree.watch import Watch
 
 PRIORITY = 60
 
 _MAX_PEERS = 256
-_MAX_PEERS_PER_HOST = 4
-_MAX_SUMMARY_BYTES = 16 << 20
-_AT_ONCE = 64
-_CONNECT_TIMEOUT_S = 3
-_LOW_SPEED_S = 3
-_TICK_S = 0.02
+_MAX_PEERS_PER_HOST = 16
+_MAX_PEERS_PER_PORT = 4
 _LAST_SECOND = 253402300799  # of the year 9999
-_SUMMARY = "summary"
 _KEPT_KEYS = (COLLECTION_ID, LAST_MODIFIED, EXPIRES)
 
 _log = logging.getLogger(__name__)
 
 Browse = Callable[[float, Watch], Sequence[Announcement]]
-
-
-class Peer(NamedTuple):
-    """A repository on the network that may have some of the refs.
-
-    Attributes:
-        urls: ways to reach it, the best first.
-        last_modified: when its summary was made, as it says; 0 when unknown.
-    """
-
-    urls: tuple[str, ...]
-    last_modified: int
-    refs: tuple[CollectionRef, ...]
 
 
 class LanFinder:
@@ -96,7 +75,7 @@ class LanFinder:
         announcements = self._browse(search.timeout_s, search.watch)
         peers = select_peers(announcements, wanted)
         results: list[FinderResult] = []
-        for peer, url, data in _fetch_summaries(search, peers, deadline_s):
+        for peer, url, data in fetch_summaries(search, peers, deadline_s):
             try:
                 results += _results(peer, url, data, keyrings)
             except OstreeError as err:
@@ -107,14 +86,20 @@ class LanFinder:
 def select_peers(
     announcements: Iterable[Announcement], wanted: Iterable[CollectionRef]
 ) -> list[Peer]:
-    """Return the peers that say to have some of the refs, at most 256, and 4 of each host."""
+    """Return the peers that say to have some of the refs, at most 256.
+
+    Of each address there are at most 16, and 4 of each of its ports. Whose address it is nobody
+    can tell: an announcement by somebody else, at another port, takes no place of the right one.
+    """
     hashes = RefHashes(wanted)
+    per_port: Counter[tuple[str, int]] = Counter()
     by_host: dict[str, dict[tuple[str, ...], Peer]] = {}
     for announcement in announcements:
         if not announcement.hosts:
             continue
+        place = (announcement.hosts[0], announcement.port)
         peers = by_host.setdefault(announcement.hosts[0], {})
-        if len(peers) == _MAX_PEERS_PER_HOST:
+        if len(peers) == _MAX_PEERS_PER_HOST or per_port[place] == _MAX_PEERS_PER_PORT:
             continue
         try:
             record = decode_lan_record(announcement.text)
@@ -122,10 +107,12 @@ def select_peers(
             _log.debug("ignoring service %r: %s", announcement.name, err)
             continue
         if refs := hashes.select(record.refs):
-            place = f"{announcement.port}/{record.number}"
-            urls = tuple(f"http://{host}:{place}" for host in announcement.hosts)
+            end = f"{announcement.port}/{record.number}"
+            urls = tuple(f"http://{host}:{end}" for host in announcement.hosts)
             when = record.summary_modified if record.summary_modified <= _LAST_SECOND else 0
-            peers.setdefault(urls, Peer(urls, when, tuple(refs)))
+            if urls not in peers:
+                peers[urls] = Peer(urls, when, tuple(refs))
+                per_port[place] += 1
     return _take_turns([list(peers.values()) for peers in by_host.values()])
 
 
@@ -140,93 +127,14 @@ def _browse(timeout_s: float, watch: Watch) -> Sequence[Announcement]:
     return browse(timeout_s=timeout_s, watch=watch)
 
 
-def _settings(search: Search) -> FetchSettings:
-    return FetchSettings(
-        headers=search.fetch.headers,
-        retries=0,
-        follow_redirects=False,  # no stranger is to choose whom we talk to
-        connect_timeout_s=_CONNECT_TIMEOUT_S,
-        low_speed_s=_LOW_SPEED_S,
-        compressed=True,
-        verbose=search.fetch.verbose,
-    )
-
-
-def _fetch_summaries(
-    search: Search, peers: Iterable[Peer], deadline_s: float
-) -> Iterator[tuple[Peer, str, bytes]]:
-    """Yield summaries as they come, with where from, until all have or the time is over."""
-    waiting = iter(peers)
-    with ExitStack() as open_visits:
-        visits: list[_Visit] = []
-        while time.monotonic() < deadline_s:
-            search.watch.check()
-            for peer in islice(waiting, _AT_ONCE - len(visits)):
-                visits.append(open_visits.enter_context(_Visit(search, peer)))
-            if not visits:
-                return
-            for visit in visits:
-                # To read a large one takes its time.
-                if (data := visit.step()) is not None and time.monotonic() < deadline_s:
-                    yield visit.peer, visit.url, data
-            visits = [visit for visit in visits if not visit.has_ended]
-            time.sleep(_TICK_S if visits else 0)
-        _log.debug("%d peers did not answer in time", len(visits))
-
-
-class _Visit(Closing):
-    """The fetch of one peer's summary.
-
-    Each has a fetcher of its own, since those adapt to what servers can take, wait when one asks
-    for it and have a limited number of connections: no stranger is to decide that for the others.
-    """
-
-    def __init__(self, search: Search, peer: Peer) -> None:
-        from pyostree.remote.curl import open_fetcher  # libcurl takes its time to load
-
-        self.peer = peer
-        self.has_ended = False
-        self._attempt = 0
-        self._fetcher = open_fetcher(_settings(search), search.repo.tmp)
-        self._submit()
-
-    @property
-    def url(self) -> str:
-        """Where it looks now."""
-        return self.peer.urls[self._attempt]
-
-    def step(self) -> bytes | None:
-        """Go on with what has arrived; return the summary once it has come whole."""
-        for completed in () if self.has_ended else self._fetcher.poll(0):
-            if completed.body is not None:
-                with completed.body as body:
-                    data = body.read()
-                self.close()
-                return data
-            _log.debug("peer %s: %s", completed.url, completed.error)
-            self._attempt += 1
-            if self._attempt == len(self.peer.urls):
-                self.close()
-            else:
-                self._submit()
-        return None
-
-    def close(self) -> None:
-        """Hang up."""
-        if not self.has_ended:
-            self.has_ended = True
-            self._fetcher.close()
-
-    def _submit(self) -> None:
-        self._fetcher.submit(
-            FetchRequest(_SUMMARY, (parse_base_url(self.url),), _MAX_SUMMARY_BYTES)
-        )
-
-
 def _results(peer: Peer, url: str, data: bytes, keyrings: Mapping[str, str]) -> list[FinderResult]:
     """Return what a peer has, by collection, since each has keys of its own."""
-    summary = read_remote_summary(data).content
-    entries = _wanted_entries(summary, frozenset(peer.refs))
+    summary = read_remote_summary(data).entries
+    entries = {
+        ref: entry
+        for ref in peer.refs
+        if (entry := summary.find(ref.ref, ref.collection_id)) is not None
+    }
     if not entries:
         _log.debug("%s has none of the refs", url)
         return []
@@ -250,25 +158,14 @@ def _results(peer: Peer, url: str, data: bytes, keyrings: Mapping[str, str]) -> 
     return results
 
 
-def _wanted_entries(
-    summary: Summary, wanted: frozenset[CollectionRef]
-) -> dict[CollectionRef, SummaryRef]:
-    found: dict[CollectionRef, SummaryRef] = {}
-    for collection_id, refs in summary.collections():
-        for entry in refs:
-            ref = CollectionRef(collection_id, entry.name)
-            if ref in wanted:
-                found.setdefault(ref, entry)
-    return found
-
-
-def _excerpt(summary: Summary, entries: Mapping[CollectionRef, SummaryRef]) -> Summary:
+def _excerpt(summary: SummaryIndex, entries: Mapping[CollectionRef, SummaryRef]) -> Summary:
     """Return the summary with nothing but the wanted refs: those of many peers stay in memory."""
     by_collection: dict[str | None, list[SummaryRef]] = {}
     for ref, entry in entries.items():
         by_collection.setdefault(ref.collection_id, []).append(entry)
     main = tuple(by_collection.pop(summary.collection_id, ()))
-    metadata = [(key, value) for key, value in summary.metadata if key in _KEPT_KEYS]
+    kept = ((key, summary.lookup(key)) for key in _KEPT_KEYS)
+    metadata = [(key, value) for key, value in kept if value is not None]
     others = [(key, tuple(refs)) for key, refs in by_collection.items() if key is not None]
     if others:
         metadata.append((COLLECTION_MAP, collection_map(others)))
