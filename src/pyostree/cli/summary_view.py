@@ -32,12 +32,12 @@ class SummaryView(NamedTuple):
             NotFoundError: it does not have the wanted key.
         """
         from pyostree.formats.gvariant import byteswap, decode, format_text
-        from pyostree.formats.summary import SUMMARY_TYPE, decode_summary
+        from pyostree.formats.summary import EMPTY_SUMMARY, SUMMARY_TYPE, decode_summary
         from pyostree.formats.summary_text import format_summary
 
         summary = decode_summary(data)
         if self.raw:
-            swapped = byteswap(SUMMARY_TYPE, decode(SUMMARY_TYPE, data))
+            swapped = byteswap(SUMMARY_TYPE, decode(SUMMARY_TYPE, data or EMPTY_SUMMARY))
             print(format_text(SUMMARY_TYPE, swapped), file=out)
         elif self.list_metadata_keys:
             for key in sorted(key for key, _ in summary.metadata):

@@ -32,6 +32,9 @@ INDEXED_DELTAS = "ostree.summary.indexed-deltas"
 COLLECTION_ID = "ostree.summary.collection-id"
 COLLECTION_MAP = "ostree.summary.collection-map"
 
+# A file without any bytes is read like this one, as by the reference.
+EMPTY_SUMMARY = b"\0"
+
 _U64_BYTES = 8
 
 Metadata = tuple[tuple[str, Variant], ...]
@@ -73,13 +76,7 @@ class Summary(NamedTuple):
 
     def lookup_str(self, key: str) -> str | None:
         """Return a metadata value that is a string; None when absent or of another type."""
-        found = self.lookup(key)
-        return found.value if found is not None and found.type == "s" else None
-
-    def lookup_bool(self, key: str) -> bool:
-        """Return a metadata value that is a boolean; False when absent or of another type."""
-        found = self.lookup(key)
-        return bool(found.value) if found is not None and found.type == "b" else False
+        return string_value(self.lookup(key))
 
     @property
     def collection_id(self) -> str | None:
@@ -140,7 +137,7 @@ def decode_summary(data: bytes) -> Summary:
         FormatError: `data` is no serialized summary.
     """
     try:
-        rows, metadata = decode(SUMMARY_TYPE, data)
+        rows, metadata = decode(SUMMARY_TYPE, data or EMPTY_SUMMARY)
     except FormatError as err:
         raise FormatError(f"Invalid summary: {err}") from err
     return Summary(_refs(rows), metadata)
@@ -174,6 +171,11 @@ def big_endian_value(variant: Variant | None) -> int | None:
     if variant is None or variant.type != "t":
         return None
     return int.from_bytes(variant.value.to_bytes(_U64_BYTES, "little"), "big")
+
+
+def string_value(variant: Variant | None) -> str | None:
+    """Return the text in an ``s``; None when absent or of another type."""
+    return variant.value if variant is not None and variant.type == "s" else None
 
 
 def _refs(rows: Iterable[tuple[str, tuple[int, bytes, Metadata]]]) -> tuple[SummaryRef, ...]:

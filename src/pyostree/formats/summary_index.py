@@ -19,6 +19,7 @@ from pyostree.formats.summary import (
     COLLECTION_ID,
     COLLECTION_MAP,
     COLLECTION_MAP_TYPE,
+    EMPTY_SUMMARY,
     EXPIRES,
     INDEXED_DELTAS,
     LAST_MODIFIED,
@@ -26,6 +27,7 @@ from pyostree.formats.summary import (
     STATIC_DELTAS,
     TOMBSTONE_COMMITS,
     SummaryRef,
+    string_value,
 )
 from pyostree.formats.summary_table import RefTable
 
@@ -54,6 +56,7 @@ class SummaryIndex:
     """
 
     def __init__(self, data: bytes) -> None:
+        data = data or EMPTY_SUMMARY
         refs_end, metadata_start, metadata_end = _split_pair(data)
         self.refs = RefTable(data, refs_end)
         self._metadata = memoryview(data)[metadata_start:metadata_end]
@@ -65,9 +68,8 @@ class SummaryIndex:
         self.collection_id = self.lookup_str(COLLECTION_ID)
 
     def _check_value(self, key: str, value: memoryview) -> None:
-        if key == COLLECTION_MAP and self._others is None and _has_type(value, _MAP_END):
-            pairs = split_dictionary(value[: -len(_MAP_END)])
-            self._others = [(collection_id, RefTable(bytes(refs))) for collection_id, refs in pairs]
+        if key == COLLECTION_MAP and self._others is None:
+            self._others = _read_map(value)  # the first of a key counts, whatever its type
         elif key == STATIC_DELTAS and _has_type(value, _DELTAS_END):
             for _, digest in split_dictionary(value[: -len(_DELTAS_END)]):
                 require(_is_digest(digest) or is_normal("v", digest))
@@ -105,8 +107,7 @@ class SummaryIndex:
 
     def lookup_str(self, key: str) -> str | None:
         """Return a metadata value that is a string; None when absent or of another type."""
-        found = self.lookup(key)
-        return found.value if found is not None and found.type == "s" else None
+        return string_value(self.lookup(key))
 
     def lookup_bool(self, key: str) -> bool:
         """Return a metadata value that is a boolean; False when absent or of another type."""
@@ -128,6 +129,14 @@ class SummaryIndex:
         yield from self._others or ()
 
 
+def _read_map(value: memoryview) -> list[tuple[str, RefTable]]:
+    if not _has_type(value, _MAP_END):
+        require(is_normal("v", value))
+        return []
+    pairs = split_dictionary(value[: -len(_MAP_END)])
+    return [(collection_id, RefTable(bytes(refs))) for collection_id, refs in pairs]
+
+
 def _has_type(value: memoryview, end: bytes) -> bool:
     return bytes(value[-len(end) :]) == end
 
@@ -138,7 +147,6 @@ def _is_digest(value: memoryview) -> bool:
 
 def _split_pair(data: bytes) -> tuple[int, int, int]:
     """Return where the refs of a summary end, and where its metadata begin and end."""
-    require(bool(data))
     width = offset_width(len(data))
     body = len(data) - width
     end = int.from_bytes(data[body:], "little")
