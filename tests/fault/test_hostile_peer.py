@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ import pytest
 import pyostree
 from fault.scripted_server import Reply, ScriptedServer, scripted_server
 from gpg_lab import GpgHome, gpg_home
-from peer_lab import COLLECTION, Vendor, make_client, make_vendor, pull_found, pulled_refs, ref
+from peer_lab import COLLECTION, NEW, Vendor, make_client, make_vendor, pull_found, pulled_refs, ref
 from pyostree.errors import CancelledError, FetchError
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum, parse_checksum
@@ -22,6 +23,8 @@ from pyostree.progress import Cancel
 from pyostree.pull.finders.base import FinderResult, Search
 from pyostree.pull.finders.find import FindOptions, find_remotes
 from pyostree.pull.finders.override import OverrideFinder
+from pyostree.pull.finders.pull import _terms
+from pyostree.pull.options import PullOptions
 from pyostree.remote.dynamic import DynamicRemote, dynamic_remote
 from pyostree.repo.repo import Repo
 from repo_lab import must, ours
@@ -142,6 +145,56 @@ def test_peer_of_another_collection_gives_nothing(
             pull_found(client, found)
     assert "collection ID ‘org.example.Other’" in (caught.value.hint or "")
     assert pulled_refs(client) == {}
+
+
+@pytest.fixture
+def large(vendor: Vendor) -> Checksum:
+    """A commit that has a large file."""
+    commit = vendor.commit("a", NEW, text=random.Random(1).randbytes(200_000).hex())
+    vendor.publish()
+    return parse_checksum(commit)
+
+
+def _is_slow(reply: Reply) -> Reply:
+    return reply._replace(trickle_s=0.005)  # 2000 bytes a second
+
+
+def _found_at(server: ScriptedServer, commit: Checksum) -> FinderResult:
+    return FinderResult(
+        dynamic_remote(server.url, "vendor", COLLECTION), "Told", 50, {ref("a"): commit}
+    )
+
+
+def test_peer_that_drips_content_is_left_for_the_next_one(
+    vendor: Vendor,
+    client: Path,
+    server: ScriptedServer,
+    large: Checksum,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pyostree.pull.finders.pull._PEER_LOW_SPEED_S", 1)
+    server.faults[".filez"] = _is_slow
+    began_s = time.monotonic()
+    with scripted_server(vendor.repo) as other:
+        pull_found(client, [_found_at(server, large), _found_at(other, large)])
+    assert time.monotonic() - began_s < 20
+    assert pulled_refs(client) == {"a": str(large)}
+
+
+def test_pull_from_a_peer_hurries_only_where_there_is_another(server: ScriptedServer) -> None:
+    result = _found_at(server, Checksum(b"\1" * 32))
+    stick = result._replace(remote=dynamic_remote("file:///stick", "vendor", COLLECTION))
+    hurried = _terms(result, PullOptions(), is_last=False)
+    assert (hurried.low_speed_bytes, hurried.low_speed_time_s) == (16_000, 15)
+    limited = PullOptions(max_bytes_per_s=10_000)
+    for options in (
+        _terms(result, PullOptions(), is_last=True),
+        _terms(stick, PullOptions(), is_last=False),
+        _terms(result._replace(remote="vendor"), PullOptions(), is_last=False),
+        _terms(result, limited, is_last=False),
+    ):
+        assert (options.low_speed_bytes, options.low_speed_time_s) == (1000, 30)
+        assert options.gpg_verify
 
 
 # -- proofs of what they claim -----------------------------------------------------------

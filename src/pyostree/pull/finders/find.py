@@ -71,18 +71,7 @@ def find_remotes(
         InvalidNameError: a bad ref or collection.
         ConfigError, FormatError: the configuration of the remotes is wrong.
     """
-    for ref in refs:
-        check_collection_id(ref.collection_id or "")
-        check_ref_name(ref.ref)
-    search = Search(
-        repo,
-        Remotes.load(repo),
-        tuple(dict.fromkeys(refs)),
-        fetch=options.fetch,
-        cache_dir=options.cache_dir,
-        timeout_s=options.timeout_s,
-        watch=watch,
-    )
+    search = _search(repo, refs, options, watch)
     results = _run_finders(search, default_finders(repo) if finders is None else finders)
     watch.check()
     candidates = _with_offers(search, results)
@@ -95,6 +84,23 @@ def find_remotes(
         and (result := _final(search, candidate, newest, options.commits)) is not None
     ]
     return sort_results(final)
+
+
+def _search(
+    repo: Repo, refs: Sequence[CollectionRef], options: FindOptions, watch: Watch
+) -> Search:
+    for ref in refs:
+        check_collection_id(ref.collection_id or "")
+        check_ref_name(ref.ref)
+    return Search(
+        repo,
+        Remotes.load(repo),
+        tuple(dict.fromkeys(refs)),
+        fetch=options.fetch,
+        cache_dir=options.cache_dir,
+        timeout_s=options.timeout_s,
+        watch=watch,
+    )
 
 
 def _run_finders(search: Search, finders: Sequence[Finder]) -> list[FinderResult]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from pyostree.errors import CancelledError, FetchError, OstreeError, describe
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
@@ -18,6 +18,10 @@ from pyostree.remote.remotes import Remotes
 from pyostree.repo.repo import Repo
 from pyostree.watch import UNWATCHED, Watch
 
+# Each transfer of a peer, where there are others to ask.
+_PEER_LOW_SPEED_BYTES = 16_000
+_PEER_LOW_SPEED_S = 15
+_PEER_RETRIES = 1
 _log = logging.getLogger(__name__)
 
 
@@ -39,25 +43,24 @@ def pull_from_remotes(
         options: of the pulls; which refs and signatures are demanded is not theirs to say.
 
     Raises:
-        FetchError: some refs could not be pulled; the message names them.
+        FetchError: some refs could not be pulled; the message names them, the hint says why.
         CancelledError: nothing has changed.
     """
-    wanted = {ref for result in results for ref in result.found_refs}
     pulled: dict[CollectionRef, None] = {}
     outcomes: list[PullResult] = []
     reasons: list[str] = []
     with repo.transaction(watch) as transaction:
-        for result in results:
+        for number, result in enumerate(results):
             refs = {ref: one for ref, one in result.found_refs.items() if ref not in pulled}
             if not refs:
                 _log.debug("Ignoring remote ‘%s’ as its refs have been pulled", result.name)
                 continue
-            remotes = Remotes.load(repo)
+            later = {ref for other in results[number + 1 :] for ref in other.found_refs}
+            terms = _terms(result, options, is_last=not later.issuperset(refs))
             floor = _floor(repo, result, options)
-            site = PullSite(repo, report, watch, remotes, transaction, floor)
-            commits = [Wanted(ref.ref, one, ref.collection_id) for ref, one in refs.items()]
+            site = PullSite(repo, report, watch, Remotes.load(repo), transaction, floor)
             try:
-                outcomes.append(_pull(site, result, commits, options))
+                outcomes.append(_pull(site, result, refs, terms))
             except CancelledError:
                 raise
             except (OstreeError, OSError) as err:
@@ -65,9 +68,7 @@ def pull_from_remotes(
                 _log.debug("Failed to pull refs from ‘%s’: %s", result.name, describe(err))
             else:
                 pulled.update(dict.fromkeys(refs))
-    missing = [ref for ref in sorted(wanted) if ref not in pulled]
-    if missing:
-        raise _failure(missing, reasons)
+    _check_all_pulled(results, pulled, reasons)
     return outcomes
 
 
@@ -87,27 +88,50 @@ def _floor(repo: Repo, result: FinderResult, options: PullOptions) -> dict[Colle
     return found
 
 
+def _terms(result: FinderResult, options: PullOptions, *, is_last: bool) -> PullOptions:
+    """Return how to pull from one of the repositories.
+
+    Args:
+        is_last: whether nobody after it has all that it has.
+    """
+    strict = options._replace(
+        is_untrusted=True, gpg_verify=True, gpg_verify_summary=False, check_bindings=True, url=None
+    )
+    remote = result.remote
+    if isinstance(remote, str):
+        return strict._replace(ref_remote=None)
+    strict = strict._replace(ref_remote=remote.keyring_remote)
+    if is_last or remote.path is not None or options.max_bytes_per_s:
+        return strict
+    # A stranger that drips is not waited for while there is somebody else to ask.
+    return strict._replace(
+        low_speed_bytes=max(options.low_speed_bytes, _PEER_LOW_SPEED_BYTES),
+        low_speed_time_s=min(options.low_speed_time_s, _PEER_LOW_SPEED_S),
+        network_retries=min(options.network_retries, _PEER_RETRIES),
+    )
+
+
 def _pull(
-    site: PullSite, result: FinderResult, commits: Sequence[Wanted], options: PullOptions
+    site: PullSite,
+    result: FinderResult,
+    refs: Mapping[CollectionRef, Checksum],
+    terms: PullOptions,
 ) -> PullResult:
-    ref_remote = None
     if not isinstance(result.remote, str):
         assert site.remotes is not None
         add_dynamic(site.remotes, result.remote)
-        ref_remote = result.remote.keyring_remote
-    strict = options._replace(
-        is_untrusted=True,
-        gpg_verify=True,
-        gpg_verify_summary=False,
-        check_bindings=True,
-        ref_remote=ref_remote,
-        url=None,
-    )
-    return pull_at(site, result.name, commits, strict)
+    commits = [Wanted(ref.ref, commit, ref.collection_id) for ref, commit in refs.items()]
+    return pull_at(site, result.name, commits, terms)
 
 
-def _failure(missing: Sequence[CollectionRef], reasons: Sequence[str]) -> FetchError:
+def _check_all_pulled(
+    results: Sequence[FinderResult], pulled: Container[CollectionRef], reasons: Sequence[str]
+) -> None:
+    wanted = {ref for result in results for ref in result.found_refs}
+    missing = [ref for ref in sorted(wanted) if ref not in pulled]
+    if not missing:
+        return
     listed = ", ".join(f"({ref.collection_id}, {ref.ref})" for ref in missing)
     err = FetchError(f"Failed to pull some refs from the remotes: {listed}")
     err.hint = "; ".join(reasons) or None
-    return err
+    raise err
