@@ -88,7 +88,8 @@ class ScriptedServer:
             return Reply(data, headers=more)
         start = int(wanted[1])
         if start >= len(data):
-            return Reply(b"beyond the end", 416)
+            place = ("Content-Range", f"bytes */{len(data)}")
+            return Reply(b"beyond the end", 416, headers=(place,))
         place = ("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         return Reply(data[start:], 206, headers=(*more, place))
 

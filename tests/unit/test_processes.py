@@ -252,3 +252,47 @@ def test_an_error_here_ends_the_helpers() -> None:
 def test_items_too_large_to_send_are_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helper_process, "_MESSAGE_BYTES", 1)
     assert {pid for _, pid in _run(lambda _: os.getpid())} == {os.getpid()}
+
+
+def _fail_here(parent: int) -> None:
+    if os.getpid() == parent:
+        raise OstreeError("here")
+
+
+def _fail_in_helper(parent: int) -> None:
+    if os.getpid() != parent:
+        raise OstreeError("there")
+
+
+def _die_in_helper(parent: int) -> None:
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("two_processors")
+@pytest.mark.parametrize("fail", [_fail_here, _fail_in_helper, _die_in_helper])
+def test_every_item_is_either_done_or_dropped(fail: Callable[[int], None]) -> None:
+    parent = os.getpid()
+    submitted: list[int] = []
+    done: list[int] = []
+    dropped: list[int] = []
+
+    def work(item: int) -> None:
+        if item > 5:  # those before are done here
+            fail(parent)
+
+    sharing: Sharing[int, None] = Sharing(
+        work, lambda item: (item, ()), lambda item, _: work(item), dropped.append
+    )
+
+    def run_all() -> None:
+        with SharedWork(sharing, lambda item, _: done.append(item)) as shared:
+            for item in range(MANY):
+                submitted.append(item)
+                shared.submit(item)
+            shared.finish()
+
+    with pytest.raises(OstreeError):
+        run_all()
+    assert dropped
+    assert sorted(done + dropped) == submitted

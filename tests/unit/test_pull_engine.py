@@ -57,10 +57,12 @@ def storing(
 ) -> Iterator[ContentStorage]:
     monkeypatch.setattr(processes, "worker_count", lambda: 2 if uses_helpers else 1)
     monkeypatch.setattr(processes.threading, "active_count", lambda: 1)
+    repeated: list[Checksum] = []
     with repo.transaction(), ThreadPoolExecutor(2) as pool:
         receiver = ContentReceiver(repo.store)
-        with ContentStorage(receiver, outcomes.extend, lambda: pool) as storage:
+        with ContentStorage(receiver, outcomes.extend, repeated.append, lambda: pool) as storage:
             yield storage
+    assert repeated == []
 
 
 SIZES = [0, 1, 40_000, 60_000, 900_000, 3 << 20]

@@ -58,7 +58,8 @@ class ContentReceiver:
 
     Args:
         only_bare_user_files: refuse content whose mode has bits outside 0775.
-        is_trusted: store what an archive gets without looking at it.
+        is_trusted: store what an archive gets without looking at it, unless it was put together
+            from several answers.
     """
 
     def __init__(
@@ -76,7 +77,8 @@ class ContentReceiver:
             FormatError: it is no ``.filez``.
             ChecksumMismatchError: it is another object.
         """
-        if self._is_trusted and self._archive is not None and not self._checks_modes:
+        is_trusted = self._is_trusted and not body.was_continued
+        if is_trusted and self._archive is not None and not self._checks_modes:
             # How much content that is, nobody has looked: as in the reference it counts nothing.
             return Stored(self._put_file(self._archive, checksum, body, body.size), 0)
         if body.in_memory:

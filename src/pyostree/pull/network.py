@@ -207,7 +207,7 @@ class NetworkSupplier:
             self._storage.finish()
         if self._local is not None:
             self._local.finish()
-        return False
+        return len(self._content) > 0
 
     def _patience_s(self) -> float:
         if self.walker.has_work:
@@ -227,7 +227,9 @@ class NetworkSupplier:
         if self._storage is None:
             from pyostree.pull.storing import ContentStorage  # often there is nothing to store
 
-            self._storage = ContentStorage(self._make_receiver(), self._count, self._pool)
+            self._storage = ContentStorage(
+                self._make_receiver(), self._count, self._get_again, self._pool
+            )
         return self._storage
 
     def salvage(self) -> None:
@@ -289,6 +291,10 @@ class NetworkSupplier:
 
     def _arrived(self, name: ObjectName, data: bytes | None) -> None:
         self.walker.arrived(name, data)
+
+    def _get_again(self, checksum: Checksum) -> None:
+        self._progress.content_fetched -= 1
+        self._content.add(checksum)
 
     def _count(self, outcomes: Sequence[Stored]) -> None:
         for outcome in outcomes:

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.closing import Closing
-from pyostree.errors import OstreeError
+from pyostree.errors import CorruptObjectError, FormatError, OstreeError
 from pyostree.formats.objects import Checksum
 from pyostree.fs.memory_file import MemoryFile, ReceivedFile
 from pyostree.pull.background import Background
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 Batch = list[tuple[Checksum, Body]]
-_Packed = list[tuple[bytes, bytes | int]]
+_Packed = list[tuple[bytes, bytes | int, bool]]
 
 _BATCH_OBJECTS = 32
 # What goes through a socket: three batches must fit into its buffer.
@@ -43,11 +43,24 @@ _MAX_THREAD_BATCHES = 6
 _OBJECTS_WORTH_HELPERS = 800
 
 
+class Outcomes(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        doubtful: put together from several answers, and wrong; with what is wrong.
+    """
+
+    stored: list[Stored]
+    doubtful: list[tuple[Checksum, OstreeError]]
+
+
 class ContentStorage(Closing):
     """Stores the content objects of one pull.
 
     Args:
         stored: called here with the outcomes of each batch.
+        again: called here with an object whose body was put together from several answers, and is
+            wrong: it is to be fetched once more. The second time that is an error.
         pool: gives threads, for where no process can be forked.
     """
 
@@ -55,20 +68,23 @@ class ContentStorage(Closing):
         self,
         receiver: ContentReceiver,
         stored: Callable[[Sequence[Stored]], None],
+        again: Callable[[Checksum], None],
         pool: Callable[[], Executor],
     ) -> None:
         self._receiver = receiver
         self._stored = stored
+        self._again = again
+        self._repeated: set[Checksum] = set()
         self._pool = pool
         self._batch: Batch = []
         self._batch_bytes = 0
         self._heavy: deque[Batch] = deque()
-        self._shared: SharedWork[Batch, list[Stored]] = SharedWork(
-            Sharing(self._store, _pack, self._store_packed),
+        self._shared: SharedWork[Batch, Outcomes] = SharedWork(
+            Sharing(self._store, _pack, self._store_packed, _close_all),
             self._done,
             items_before_fork=_OBJECTS_WORTH_HELPERS // _BATCH_OBJECTS,
         )
-        self._threads: Background[list[Stored]] | None = None
+        self._threads: Background[Outcomes] | None = None
         self._uses_helpers: bool | None = None
 
     @property
@@ -144,9 +160,18 @@ class ContentStorage(Closing):
     def salvage(self) -> None:
         """After an error: store what is here already, unless that takes long; no more errors."""
         self._drop_heavy()
-        for ending in (self.flush, self._wait, self._shared.close):
-            with suppress(OstreeError, OSError):
-                ending()
+        self._settle()
+        with suppress(OstreeError, OSError):
+            self.flush()
+        self._settle()
+        self._shared.close()
+
+    def _settle(self) -> None:
+        """Wait until nothing is under way, whatever becomes of it."""
+        while True:
+            with suppress(OstreeError, OSError):  # each takes what it is about along
+                self._wait()
+                return
 
     def close(self) -> None:
         """End the helpers at once; what they are at is lost."""
@@ -171,8 +196,12 @@ class ContentStorage(Closing):
             self._shared.submit(batch)
             return
         if self._threads is None:
-            self._threads = Background(self._pool, self._stored, max_jobs=_MAX_THREAD_BATCHES)
-        self._threads.submit(partial(self._store_and_close, batch))
+            self._threads = Background(self._pool, self._take, max_jobs=_MAX_THREAD_BATCHES)
+        try:
+            self._threads.submit(partial(self._store_and_close, batch))
+        except BaseException:
+            _close_all(batch)
+            raise
 
     def _give_heavy(self) -> None:
         while self._heavy and self._shared.offer(self._heavy[0]):
@@ -185,40 +214,52 @@ class ContentStorage(Closing):
 
     # -- the work ------------------------------------------------------------------------
 
-    def _store(self, batch: Batch) -> list[Stored]:
+    def _store(self, batch: Batch) -> Outcomes:
         """Store a batch; objects behind a bad one are stored before its error is raised."""
-        outcomes = []
+        outcomes = Outcomes([], [])
         problem: OstreeError | OSError | None = None
         for checksum, body in batch:
             try:
-                outcomes.append(self._receiver.store(checksum, body))
+                outcomes.stored.append(self._receiver.store(checksum, body))
             except (OstreeError, OSError) as err:
-                problem = problem or err
+                if body.was_continued and isinstance(err, (FormatError, CorruptObjectError)):
+                    outcomes.doubtful.append((checksum, err))
+                else:
+                    problem = problem or err
         if problem is not None:
             raise problem
         return outcomes
 
-    def _store_and_close(self, batch: Batch) -> list[Stored]:
+    def _store_and_close(self, batch: Batch) -> Outcomes:
         try:
             return self._store(batch)
         finally:
             _close_all(batch)
 
-    def _store_packed(self, packed: _Packed, descriptors: list[int]) -> list[Stored]:
+    def _store_packed(self, packed: _Packed, descriptors: list[int]) -> Outcomes:
         """Store a batch in a helper."""
         received = iter(descriptors)
         batch: Batch = []
-        for digest, content in packed:
-            checksum = Checksum(digest)
+        for digest, content, was_continued in packed:
             if isinstance(content, bytes):
-                batch.append((checksum, Body(content)))
+                body = Body(content)
             else:
-                batch.append((checksum, _received_body(next(received), content)))
+                body = _received_body(next(received), content)
+            body.was_continued = was_continued
+            batch.append((Checksum(digest), body))
         return self._store_and_close(batch)
 
-    def _done(self, batch: Batch, outcomes: list[Stored]) -> None:
+    def _done(self, batch: Batch, outcomes: Outcomes) -> None:
         _close_all(batch)
-        self._stored(outcomes)
+        self._take(outcomes)
+
+    def _take(self, outcomes: Outcomes) -> None:
+        self._stored(outcomes.stored)
+        for checksum, problem in outcomes.doubtful:
+            if checksum in self._repeated:
+                raise problem
+            self._repeated.add(checksum)
+            self._again(checksum)
 
 
 def _close_all(batch: Batch) -> None:
@@ -232,13 +273,14 @@ def _pack(batch: Batch) -> tuple[_Packed, list[int]]:
     descriptors = []
     for index, (checksum, body) in enumerate(batch):
         if body.in_memory and body.size <= _INLINE_BYTES:
-            packed.append((bytes(checksum), body.read()))
+            packed.append((bytes(checksum), body.read(), body.was_continued))
             continue
         shared = body
         if body.in_memory:
             shared = Body(b"", MemoryFile(body.read()), body.size)
+            shared.was_continued = body.was_continued
             batch[index] = checksum, shared
-        packed.append((bytes(checksum), body.size))
+        packed.append((bytes(checksum), body.size, body.was_continued))
         descriptors.append(shared.fileno())
     return packed, descriptors
 

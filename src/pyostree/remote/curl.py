@@ -242,9 +242,7 @@ class CurlFetcher(Closing):
         seen = Validators(transfer.etag, transfer.last_modified)
         is_rest_empty = transfer.is_complete and ending.refuses_range
         if is_rest_empty or (ending.is_success and not transfer.is_useless):
-            was_continued = transfer.continues
-            body = transfer.take_body()
-            return Completed(request, url, body, validators=seen, was_continued=was_continued)
+            return Completed(request, url, transfer.take_body(), validators=seen)
         if ending.status == _NOT_MODIFIED and request.validators is not None:
             transfer.drop_body()
             return Completed(request, url, not_modified=True, validators=seen)

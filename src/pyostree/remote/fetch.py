@@ -113,14 +113,20 @@ class FetchRequest(NamedTuple):
 
 
 class Body(Closing):
-    """Content of an answer: in memory, or when large in a file that goes with it."""
+    """Content of an answer: in memory, or when large in a file that goes with it.
 
-    __slots__ = ("_data", "_file", "size")
+    Attributes:
+        was_continued: it was put together from several answers, of several servers perhaps, which
+            need not have the same file.
+    """
+
+    __slots__ = ("_data", "_file", "size", "was_continued")
 
     def __init__(self, data: bytes, file: TempFile | None = None, size: int | None = None) -> None:
         self._data = data
         self._file = file
         self.size = len(data) if size is None else size
+        self.was_continued = False
 
     @property
     def in_memory(self) -> bool:
@@ -163,7 +169,6 @@ class Completed(NamedTuple):
     Attributes:
         url: asked last, without password.
         body: None on error or when not modified; to be closed by who gets it.
-        was_continued: whether it was put together from several answers.
     """
 
     request: FetchRequest
@@ -172,7 +177,6 @@ class Completed(NamedTuple):
     error: FetchError | None = None
     not_modified: bool = False
     validators: Validators = Validators()
-    was_continued: bool = False
 
     @property
     def missing(self) -> bool:

@@ -227,9 +227,12 @@ class Transfer:
         """Return what arrived."""
         file, self._file = self._file, None
         if file is not None:
-            return Body(b"", file, self.size)
-        chunks = self._release_memory()
-        return Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+            body = Body(b"", file, self.size)
+        else:
+            chunks = self._release_memory()
+            body = Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        body.was_continued = self.continues
+        return body
 
     def keep_body(self, expected: int) -> None:
         """Let the next attempt at this mirror continue the body, unless it may be another one then.

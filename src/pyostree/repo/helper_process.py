@@ -95,15 +95,22 @@ class HelperProcess(Generic[A, R]):
         with suppress(ConnectionError):
             data = self._link.recv(_MESSAGE_BYTES)
         if not data:
+            self.drop_items()
             raise OstreeError(_HELPER_ENDED)
         answer = pickle.loads(data)  # from our own copy, over a private socket
         item = self.items.pop(0)
         if answer is None:
-            return item, self._sharing.work(item)
+            return item, self._sharing.work_here(item)
         result, error = answer
         if error is not None:
+            self._sharing.drop(item)
             raise error
         return item, result
+
+    def drop_items(self) -> None:
+        """Let go of what is not done and will not be."""
+        while self.items:
+            self._sharing.drop(self.items.pop())
 
     def close(self) -> None:
         """Let the helper end when it is done with what it has."""

@@ -29,18 +29,32 @@ _OWN_DESCRIPTORS = 200
 _DESCRIPTORS_PER_HELPER = 100
 
 
+def _keep(_: object) -> None:
+    """Leave an item as it is."""
+
+
 class Sharing(NamedTuple, Generic[A, R]):
     """How one kind of item is worked on, here or elsewhere.
 
     `pack` turns an item into what can be pickled and descriptors to send along, or None if it is
     not for a helper; `work_packed` does in a helper what `work` does here. What a helper changes
     in memory is lost. An item may be done twice: when a helper lacks descriptors for it, or has
-    more to say than a message holds, it is done here again.
+    more to say than a message holds, it is done here again. `drop` is called here with each item
+    on which the work failed or never ended.
     """
 
     work: Callable[[A], R]
     pack: Callable[[A], tuple[object, Sequence[int]] | None]
     work_packed: Callable[[Any, list[int]], R]
+    drop: Callable[[A], None] = _keep
+
+    def work_here(self, item: A) -> R:
+        """Work on an item in this process."""
+        try:
+            return self.work(item)
+        except BaseException:
+            self.drop(item)
+            raise
 
 
 def may_fork() -> bool:
@@ -94,6 +108,7 @@ class SharedWork(Generic[A, R]):
             helper.close()
         for helper in self._helpers:
             helper.wait()
+            helper.drop_items()
         self._helpers.clear()
 
     def kill(self) -> None:
@@ -109,9 +124,14 @@ class SharedWork(Generic[A, R]):
 
     def submit(self, item: A) -> None:
         """Work on an item, or let a helper do so; raises the first error of either."""
-        if not self.offer(item):
+        try:
+            is_taken = self.offer(item)
+        except BaseException:
+            self._sharing.drop(item)
+            raise
+        if not is_taken:
             self._items_alone += 1
-            self._done(item, self._sharing.work(item))
+            self._done(item, self._sharing.work_here(item))
 
     def offer(self, item: A) -> bool:
         """Let a helper work on an item; False when there is none with time for it.
