@@ -20,7 +20,7 @@ import pytest
 from repo_lab import ours, run_process
 from serve_lab import OURS, Server, make_certificate, read_all, serving, wait_until
 
-LARGE_BYTES = 24 << 20
+LARGE_BYTES = 12 << 20
 REFERENCE = "/usr/bin/ostree"
 
 
@@ -210,6 +210,7 @@ def test_worker_that_has_grown_is_replaced(place: Path, tmp_path: Path) -> None:
     words = (place / "repo", "--workers=1", "--max-memory=1")
     with serving(tmp_path / "server", *words) as server:
         before = server.workers()
+        server.process.send_signal(signal.SIGCHLD)  # look at them now
         wait_until(lambda: server.workers() and before[0] not in server.workers())
         assert f"worker {before[0]} takes " in server.out.read_text()
         assert server.get("/config").status == 200

@@ -111,7 +111,7 @@ def test_others_that_end_again_and_again_are_tried_ever_more_rarely(
         said += extra.reap()
         now += 1
     pauses = [later - earlier for earlier, later in itertools.pairwise(starts)]
-    assert pauses == [2, 4, 8, 16, 32, 64, 120, 120, 120]
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120]
     assert len(said) == len(starts)
 
 

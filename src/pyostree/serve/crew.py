@@ -207,7 +207,7 @@ class Crew:
         return ready, error
 
     def _pause(self, failures: int) -> None:
-        self._not_before = time.monotonic() + min(2.0**failures, _MAX_PAUSE_S)
+        self._not_before = time.monotonic() + min(2.0 ** (failures - 1), _MAX_PAUSE_S)
 
     def _discard(self, member: _Member) -> None:
         member.is_leaving = True
