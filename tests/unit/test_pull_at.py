@@ -23,7 +23,7 @@ from pyostree.formats.refspec import Refspec
 from pyostree.progress import Cancel, watch_with
 from pyostree.pull.from_remote import pull, pull_at
 from pyostree.pull.options import PullOptions, RefKeyring, Wanted
-from pyostree.pull.progress import format_result
+from pyostree.pull.progress_text import format_result
 from pyostree.pull.site import PullSite
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.remote_groups import remote_group

@@ -14,7 +14,8 @@ from pyostree.formats.commit import Commit
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum
 from pyostree.pull.options import PullOptions, Wanted, check_options
-from pyostree.pull.progress import PullProgress, PullResult, format_progress, format_result
+from pyostree.pull.progress import PullProgress, PullResult
+from pyostree.pull.progress_text import format_progress, format_result
 from pyostree.pull.requests import RequestedRef, plan_request
 from pyostree.pull.subpaths import is_wanted
 from pyostree.pull.timestamps import check_not_older

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyostree.cli.columns import cut_to
 from pyostree.formats.sizes import NO_BREAK_SPACE, format_size
 from pyostree.pull.meter import PullSnapshot
-from pyostree.pull.progress import PullPhase, PullProgress, format_progress
+from pyostree.pull.progress import PullPhase, PullProgress
+from pyostree.pull.progress_text import format_progress
 
 # Content may come while the metadata is still scanned, if a commit says what there is.
 _WITH_BAR = (PullPhase.SCAN, PullPhase.FETCH)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from pyostree.pull.progress import PullProgress, PullResult, Verification, format_result
+from pyostree.pull.progress import PullProgress, PullResult, Verification
+from pyostree.pull.progress_text import format_result
 
 
 class View(Protocol):

@@ -1,18 +1,13 @@
-"""How far a pull is: counts for programs, and the lines that people see."""
+"""How far a pull is, and what came of it: counts; `progress_text` has the lines for people."""
 
 from __future__ import annotations
 
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyostree.formats.sizes import format_rate, format_size
-
 if TYPE_CHECKING:
     from pyostree.formats.objects import Checksum
     from pyostree.sign.gpg.result import GpgSignature
-
-_KIB = 1024
-_ALL = 100
 
 
 class PullPhase(enum.StrEnum):
@@ -105,17 +100,6 @@ class DeltaProgress:
         """Count a file that came."""
         self.fallbacks_done += 1
         self.size_done += size
-
-    @property
-    def done(self) -> str:
-        """``N/N`` parts and fallbacks."""
-        done = self.parts_done + self.fallbacks_done
-        return f"{done}/{self.parts + self.fallbacks}"
-
-    @property
-    def sizes(self) -> str:
-        """``SIZE/SIZE`` of them."""
-        return f"{format_size(self.size_done)}/{format_size(self.size)}"
 
 
 class PullProgress:
@@ -215,31 +199,6 @@ class PullProgress:
         return self.metadata_wanted + self.content_wanted
 
 
-def format_progress(progress: PullProgress, now_s: float) -> str:
-    """Return the line that describes a running pull.
-
-    Args:
-        now_s: on the clock of `PullProgress.started_s`.
-    """
-    if progress.has_failed:
-        return "Caught error, waiting for outstanding tasks"
-    deltas = progress.deltas
-    if progress.is_fetching:
-        elapsed_s = int(now_s - progress.started_s)
-        rate = format_rate(progress.bytes_transferred, elapsed_s)
-        if deltas.parts_done < deltas.parts:
-            return f"Receiving delta parts: {deltas.done} {deltas.sizes} {rate}/s"
-        size = format_size(progress.bytes_transferred)
-        speed = f" {rate}/s {size}" if not progress.is_local else ""
-        if progress.is_scanning:
-            return f"Receiving metadata objects: {progress.done}/(estimating){speed}"
-        percent = progress.done * _ALL // progress.wanted
-        return f"Receiving objects: {percent}% ({progress.done}/{progress.wanted}){speed}"
-    if progress.writes:
-        return f"Writing objects: {progress.writes}"
-    return f"Scanning metadata: {progress.scanned}"
-
-
 class PullResult(NamedTuple):
     """Outcome of a pull that succeeded.
 
@@ -271,24 +230,3 @@ class PullResult(NamedTuple):
     dry_run: DeltaProgress | None = None
     refs: tuple[PulledRef, ...] = ()
     commits: tuple[Checksum, ...] = ()
-
-
-def format_result(result: PullResult) -> str:
-    """Return the line that ends a pull."""
-    if result.dry_run is not None:
-        deltas = result.dry_run
-        total = format_size(deltas.usize)
-        return f"Delta update: {deltas.done} parts, {deltas.sizes}, {total} total uncompressed"
-    if result.delta_parts:
-        text = f"{result.delta_parts} delta parts, {result.metadata + result.content} loose fetched"
-    else:
-        verb = "imported" if result.is_local else "fetched"
-        text = f"{result.metadata} metadata, {result.content} content objects {verb}"
-    if not result.is_local and (result.metadata_cached or result.content_cached):
-        text += f" ({result.metadata_cached} meta, {result.content_cached} content local)"
-    count = result.bytes_transferred
-    if count:
-        amount = f"{count} B" if count < _KIB else f"{count // _KIB} KiB"
-        text += f"; {amount} transferred in {result.seconds} seconds"
-    written = result.content_bytes_written
-    return text if written is None else f"{text}; {format_size(written)} content written"
