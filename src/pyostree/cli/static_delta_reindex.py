@@ -23,7 +23,6 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Run the command."""
-    from pyostree.formats.objects import parse_checksum
     from pyostree.repo.delta_index import reindex
 
-    reindex(repo, None if args.to is None else parse_checksum(args.to))
+    reindex(repo, args.to)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from pyostree.formats.commit import METADATA_TYPE
 from pyostree.formats.gvariant import Variant, encode
-from pyostree.formats.objects import Checksum
+from pyostree.formats.objects import Checksum, parse_checksum
 from pyostree.formats.summary import STATIC_DELTAS, ordered_metadata
 from pyostree.repo.delta_dirs import (
     DELTAS,
@@ -43,9 +43,15 @@ def delta_list(digests: Iterable[tuple[DeltaName, bytes]]) -> Variant:
     return Variant(METADATA_TYPE, ordered_metadata(named))
 
 
-def reindex(repo: Repo, target: Checksum | None = None) -> None:
-    """Bring all indexes, or only that of deltas to `target`, up to date under the lock."""
+def reindex(repo: Repo, to: str | None = None) -> None:
+    """Bring all indexes, or only that of deltas to the commit `to`, up to date under the lock.
+
+    Raises:
+        InvalidNameError: `to` is no checksum; that indexes are kept is noted by then, as by the
+            reference.
+    """
     _note_in_config(repo)
+    target = None if to is None else parse_checksum(to)
     with repo.lock.held(exclusive=False):
         digests = read_delta_digests(repo)
         if target is None:
