@@ -9,10 +9,10 @@ from pyostree.delta.plan import DeltaPart, DeltaPlan, plan_delta, run_part, stor
 from pyostree.errors import NotFoundError, ObjectNotFoundError, UnsupportedError, doing
 from pyostree.formats.commit import decode_commit
 from pyostree.formats.delta_superblock import Superblock, decode_superblock, split_signed
-from pyostree.formats.objects import ObjectName, ObjectType
+from pyostree.formats.objects import MAX_METADATA_BYTES, ObjectName, ObjectType
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
-from pyostree.repo.delta_dirs import MAX_SUPERBLOCK_BYTES, SUPERBLOCK
+from pyostree.repo.delta_dirs import SUPERBLOCK
 from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import Reachable
 
@@ -47,7 +47,7 @@ def apply_offline(repo: Repo, path: str) -> None:
 
 
 def _read_unsigned(directory: Dir, name: str) -> Superblock:
-    data = directory.read_file(name, max_bytes=MAX_SUPERBLOCK_BYTES)
+    data = directory.read_file(name, max_bytes=MAX_METADATA_BYTES)
     if split_signed(data) is not None:
         raise UnsupportedError("Signed static deltas are not supported yet")
     return decode_superblock(data)

@@ -14,9 +14,10 @@ from pyostree.formats.delta_superblock import (
     decode_superblock,
     split_signed,
 )
+from pyostree.formats.objects import MAX_METADATA_BYTES
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
-from pyostree.repo.delta_dirs import MAX_SUPERBLOCK_BYTES, parse_delta_id, superblock_path
+from pyostree.repo.delta_dirs import parse_delta_id, superblock_path
 from pyostree.repo.repo import Repo
 
 
@@ -73,7 +74,7 @@ def read_delta(repo: Repo, delta: str) -> ReadDelta:
 
 
 def _read(directory: Dir, name: str) -> ReadDelta:
-    data = directory.read_file(name, max_bytes=MAX_SUPERBLOCK_BYTES)
+    data = directory.read_file(name, max_bytes=MAX_METADATA_BYTES)
     signed = split_signed(data)
     return ReadDelta(decode_superblock(data if signed is None else signed.data), signed is not None)
 

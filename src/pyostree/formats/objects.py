@@ -12,6 +12,9 @@ from pyostree.errors import InvalidNameError
 
 CHECKSUM_BYTES = 32
 CHECKSUM_HEX = 64
+# Of metadata objects, superblocks, summaries and other small files from outside: nothing honest
+# comes near, and it fits into memory.
+MAX_METADATA_BYTES = 128 << 20
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
 

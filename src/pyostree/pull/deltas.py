@@ -16,14 +16,14 @@ from pyostree.errors import (
     UnsupportedError,
     VerificationError,
 )
-from pyostree.formats.objects import Checksum, ObjectName, ObjectType
+from pyostree.formats.objects import MAX_METADATA_BYTES, Checksum, ObjectName, ObjectType
 from pyostree.formats.sizes import format_size
 from pyostree.pull.job import PullJob
 from pyostree.pull.known_deltas import KnownDeltas, is_complete
 from pyostree.pull.walk import Start, Walker
 from pyostree.remote.fetch import Completed, Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
-from pyostree.repo.delta_dirs import MAX_SUPERBLOCK_BYTES, DeltaName, superblock_path
+from pyostree.repo.delta_dirs import DeltaName, superblock_path
 from pyostree.repo.delta_index import index_path
 from pyostree.repo.traverse import Reachable
 
@@ -191,7 +191,7 @@ class DeltaPull:
             FetchRequest(
                 path,
                 self._bases,
-                max_bytes=MAX_SUPERBLOCK_BYTES,
+                max_bytes=MAX_METADATA_BYTES,
                 priority=_PRIORITY,
                 optional=True,
                 tag=tag,

@@ -16,13 +16,10 @@ from pyostree.pull.requests import Request, RequestedRef
 from pyostree.pull.resolve import resolve_refs
 from pyostree.pull.run import Plan, run_plan
 from pyostree.pull.site import PullSite
-from pyostree.pull.summary_files import (
-    SummaryFiles,
-    mirror_summary,
-    read_summary_files,
-)
+from pyostree.pull.summary_files import mirror_summary, read_summary_files
 from pyostree.pull.terms import PullTerms
 from pyostree.remote.remotes import Remotes
+from pyostree.remote.summary_fetcher import SummaryFiles
 from pyostree.repo.refs import not_found
 from pyostree.repo.repo import Repo
 

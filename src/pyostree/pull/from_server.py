@@ -18,15 +18,12 @@ from pyostree.pull.resolve import resolve_refs
 from pyostree.pull.run import Plan, run_plan
 from pyostree.pull.server import fetch_ref, has_delta_indexes
 from pyostree.pull.site import PullSite
-from pyostree.pull.summary_files import (
-    SummaryFetcher,
-    SummaryFiles,
-    mirror_summary,
-)
+from pyostree.pull.summary_files import mirror_summary
 from pyostree.pull.terms import PullTerms
 from pyostree.remote.endpoints import Bases, FetchOptions, fetch_settings, resolve_bases
 from pyostree.remote.fetch import Fetcher
 from pyostree.remote.summary_cache import SummaryCache
+from pyostree.remote.summary_fetcher import SummaryFetcher, SummaryFiles
 from pyostree.remote.watched_fetcher import WatchedFetcher
 from pyostree.repo.repo import Repo
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pyostree.errors import ConflictError
-from pyostree.formats.objects import Checksum, parse_checksum
+from pyostree.formats.objects import MAX_METADATA_BYTES, Checksum, parse_checksum
 from pyostree.formats.refspec import (
     check_collection_id,
     check_ref_name,
@@ -15,7 +15,6 @@ from pyostree.formats.refspec import (
 )
 
 ALL_PARENTS = -1
-MAX_METADATA_BYTES = 128 << 20
 
 
 class Wanted(NamedTuple):

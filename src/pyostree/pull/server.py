@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pyostree.errors import FormatError, doing
 from pyostree.formats.keyfile import KeyFile
-from pyostree.formats.objects import Checksum, parse_checksum
-from pyostree.pull.options import MAX_METADATA_BYTES
+from pyostree.formats.objects import MAX_METADATA_BYTES, Checksum, parse_checksum
 from pyostree.pull.requests import RequestedRef
 from pyostree.remote.fetch import Fetcher, FetchRequest, fetch_bytes
 from pyostree.remote.urls import BaseUrl

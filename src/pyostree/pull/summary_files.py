@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pyostree.remote.fetch import MAX_METADATA_BYTES, Validators
+from pyostree.formats.objects import MAX_METADATA_BYTES
+from pyostree.remote.fetch import Validators
 from pyostree.remote.summary_cache import CachedFile, write_cached_file
-from pyostree.remote.summary_fetcher import SIGNATURE, SUMMARY, SummaryFetcher, SummaryFiles
+from pyostree.remote.summary_fetcher import SIGNATURE, SUMMARY, SummaryFiles
 from pyostree.repo.repo import Repo
-
-__all__ = ["SummaryFetcher", "SummaryFiles", "mirror_summary", "read_summary_files"]
 
 
 def read_summary_files(source: Repo) -> SummaryFiles:

@@ -18,11 +18,11 @@ from pyostree.pull.requests import Request, plan_request
 from pyostree.pull.resolve import ResolvedRef
 from pyostree.pull.run import Plan
 from pyostree.pull.signatures import CommitSignatures, check_summary, demands_of
-from pyostree.pull.summary_files import SummaryFiles
 from pyostree.remote.endpoints import unverifiable
 from pyostree.remote.fetch import Validators
 from pyostree.remote.remotes import FILE_URL, Remotes
 from pyostree.remote.summary_cache import CachedFile
+from pyostree.remote.summary_fetcher import SummaryFiles
 from pyostree.repo.repo import Repo
 
 _NO_SUMMARY = (

@@ -18,7 +18,6 @@ USER_AGENT = "libostree/2026.5"
 DEFAULT_RETRIES = 5
 DEFAULT_IN_FLIGHT = 8  # to begin with
 MEMORY_BYTES = 1 << 20  # a body beyond this goes to a temporary file
-MAX_METADATA_BYTES = 128 << 20  # of summaries, refs, configurations, metadata objects
 _CHUNK_BYTES = 1 << 20
 _POLL_S = 60.0
 

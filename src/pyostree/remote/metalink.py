@@ -12,8 +12,8 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from pyostree.errors import FetchError, FormatError, NotFoundError
+from pyostree.formats.objects import MAX_METADATA_BYTES
 from pyostree.remote.fetch import (
-    MAX_METADATA_BYTES,
     MEMORY_BYTES,
     Fetcher,
     FetchRequest,

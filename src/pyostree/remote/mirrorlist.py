@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pyostree.errors import FetchError, FormatError, doing
-from pyostree.remote.fetch import MAX_METADATA_BYTES, Fetcher, FetchRequest, fetch_bytes
+from pyostree.formats.objects import MAX_METADATA_BYTES
+from pyostree.remote.fetch import Fetcher, FetchRequest, fetch_bytes
 from pyostree.remote.urls import BaseUrl, parse_base_url, parse_url
 
 MIRRORLIST = "mirrorlist="

@@ -12,12 +12,13 @@ import errno
 from contextlib import suppress
 from typing import NamedTuple
 
+from pyostree.formats.objects import MAX_METADATA_BYTES
 from pyostree.formats.refspec import is_ref_fragment
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.fs.tempfile import TempFile
 from pyostree.fs.xattr import set_fd_xattr
-from pyostree.remote.fetch import MAX_METADATA_BYTES, Validators
+from pyostree.remote.fetch import Validators
 from pyostree.repo.repo import Repo
 from pyostree.repo.staging import CACHE_NAME
 

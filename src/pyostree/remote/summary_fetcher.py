@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pyostree.errors import FormatError, NotFoundError, VerificationError
+from pyostree.formats.objects import MAX_METADATA_BYTES
 from pyostree.remote.fetch import (
-    MAX_METADATA_BYTES,
     Completed,
     Fetcher,
     FetchRequest,

@@ -21,7 +21,6 @@ from pyostree.repo.repo import Repo
 
 DELTAS = "deltas"
 SUPERBLOCK = "superblock"
-MAX_SUPERBLOCK_BYTES = 128 << 20
 _DETACHED = "commitmeta"
 _PREFIX_CHARACTERS = 2
 

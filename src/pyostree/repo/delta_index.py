@@ -11,11 +11,10 @@ from collections.abc import Iterable
 
 from pyostree.formats.commit import METADATA_TYPE
 from pyostree.formats.gvariant import Variant, encode
-from pyostree.formats.objects import Checksum, parse_checksum
+from pyostree.formats.objects import MAX_METADATA_BYTES, Checksum, parse_checksum
 from pyostree.formats.summary import STATIC_DELTAS, ordered_metadata
 from pyostree.repo.delta_dirs import (
     DELTAS,
-    MAX_SUPERBLOCK_BYTES,
     DeltaName,
     delta_path,
     iter_deltas,
@@ -32,7 +31,7 @@ def read_delta_digests(repo: Repo) -> dict[DeltaName, bytes]:
     """Return the SHA-256 of the superblock of every delta."""
     digests = {}
     for name in iter_deltas(repo):
-        data = repo.dir.read_file(superblock_path(name), max_bytes=MAX_SUPERBLOCK_BYTES)
+        data = repo.dir.read_file(superblock_path(name), max_bytes=MAX_METADATA_BYTES)
         digests[name] = hashlib.sha256(data).digest()
     return digests
 

@@ -13,6 +13,7 @@ from pyostree.errors import (
 )
 from pyostree.formats.keyfile import KeyFile
 from pyostree.formats.objects import (
+    MAX_METADATA_BYTES,
     Checksum,
 )
 from pyostree.formats.refspec import Refspec, check_collection_id
@@ -35,7 +36,6 @@ T = TypeVar("T")
 
 _MAX_CONFIG_BYTES = 16 << 20
 _MAX_PARENTS = 16
-_MAX_FOREIGN_METADATA_BYTES = 128 << 20  # as much as a pull takes over the network
 
 
 class Repo(RepoObjects, Closing):
@@ -125,7 +125,7 @@ class Repo(RepoObjects, Closing):
             payload_link_min_bytes=self.config.payload_link_min_bytes,
             fsverity=self.config.fsverity,
             writes_split_xattrs="OSTREE_EXP_WRITE_BARE_SPLIT_XATTRS" in os.environ,
-            max_metadata_bytes=_MAX_FOREIGN_METADATA_BYTES if self._is_foreign else None,
+            max_metadata_bytes=MAX_METADATA_BYTES if self._is_foreign else None,
         )
 
     def _open_tmp(self) -> Dir:

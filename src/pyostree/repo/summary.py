@@ -13,7 +13,7 @@ from pyostree.formats.commit import Commit, Metadata, encode_commit, encode_meta
 from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
 from pyostree.formats.dirtree import Dirtree, encode_dirtree
 from pyostree.formats.gvariant import Variant, encode, parse_text
-from pyostree.formats.objects import Checksum, ObjectType, parse_checksum
+from pyostree.formats.objects import MAX_METADATA_BYTES, Checksum, ObjectType, parse_checksum
 from pyostree.formats.refspec import CollectionRef, Refspec
 from pyostree.formats.summary import big_endian_variant, ordered_metadata
 from pyostree.formats.summary_rows import join_collections, join_rows, join_summary
@@ -30,7 +30,6 @@ from pyostree.repo.summary_rows import RowMaker, note_summary
 SUMMARY_NAME = "summary"
 SIGNATURE_NAME = "summary.sig"
 METADATA_REF = "ostree-metadata"
-MAX_SUMMARY_BYTES = 128 << 20
 _TURN_NAME = "summary-lock"  # in tmp/
 _EMPTY_TREE = encode_dirtree(Dirtree((), ()))
 _ROOT_META = encode_dirmeta(Dirmeta(0, 0, 0o40755, ()))
@@ -106,13 +105,13 @@ def read_summary(repo: Repo) -> bytes:
     Raises:
         OSError: there is none, or it cannot be read.
     """
-    return repo.dir.read_file(SUMMARY_NAME, max_bytes=MAX_SUMMARY_BYTES)
+    return repo.dir.read_file(SUMMARY_NAME, max_bytes=MAX_METADATA_BYTES)
 
 
 def read_summary_signature(repo: Repo) -> bytes | None:
     """Return the signatures published beside the summary, or None."""
     try:
-        return repo.dir.read_file(SIGNATURE_NAME, max_bytes=MAX_SUMMARY_BYTES)
+        return repo.dir.read_file(SIGNATURE_NAME, max_bytes=MAX_METADATA_BYTES)
     except FileNotFoundError:
         return None
 

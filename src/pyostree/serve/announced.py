@@ -6,11 +6,11 @@ from pyostree.closing import Closing
 from pyostree.errors import FormatError
 from pyostree.formats.bloom import fit_filter
 from pyostree.formats.lan_record import MAX_FILTER_BYTES, LanRecord
+from pyostree.formats.objects import MAX_METADATA_BYTES
 from pyostree.formats.refspec import CollectionRef
 from pyostree.formats.summary import Summary, decode_summary
 from pyostree.fs.dir import Dir
 
-_MAX_SUMMARY_BYTES = 128 << 20
 _SUMMARY = "summary"
 _NS_PER_S = 1_000_000_000
 
@@ -50,7 +50,7 @@ class AnnouncedRepo(Closing):
 
     def _read(self, modified: int) -> LanRecord | None:
         try:
-            data = self._dir.read_file(_SUMMARY, max_bytes=_MAX_SUMMARY_BYTES)
+            data = self._dir.read_file(_SUMMARY, max_bytes=MAX_METADATA_BYTES)
         except FileNotFoundError:  # removed just now
             return None
         try:
