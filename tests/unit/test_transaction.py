@@ -16,10 +16,12 @@ import pytest
 
 from pyostree.errors import FreeSpaceError, OstreeError, TransactionError, describe
 from pyostree.formats.dirmeta import Dirmeta, encode_dirmeta
+from pyostree.formats.file_header import FileHeader, content_checksum
 from pyostree.formats.objects import Checksum, ObjectType
 from pyostree.formats.refspec import CollectionRef, Refspec
 from pyostree.fs.dir import Dir
 from pyostree.fs.lock import WHOLE, LockFile, try_lock_file
+from pyostree.fs.partial_file import open_partial
 from pyostree.repo import lock as lock_module
 from pyostree.repo.config import WAIT_FOREVER, parse_config
 from pyostree.repo.free_space import FreeSpace
@@ -269,6 +271,50 @@ def test_clean_tmp(tmp: Dir, tmp_path: Path, drop_own: bool) -> None:
     assert (f"staging-{BOOT}-unused" in in_use) == (not drop_own)
     assert used.directory.list() == []
     used.release()
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_clean_tmp_keeps_downloads_that_somebody_can_continue(
+    tmp: Dir, tmp_path: Path, is_full: bool
+) -> None:
+    start = f"fetch-{BOOT}-"
+    for name in (
+        f"{start}{'a' * 64}.filez",  # to be continued
+        f"{start}{'b' * 64}.filez",  # is in the repository
+        f"{start}{'b' * 64}",  # part of a delta: of such a checksum nobody knows
+        f"{start}{'c' * 64}.filez",  # in use, whatever it is
+        f"fetch-4567-boot-{'a' * 64}.filez",
+        f"fetch-4567-boot-{'a' * 64}",
+        "fetch-unknown",
+    ):
+        (tmp_path / name).write_bytes(b"start")
+    (tmp_path / f"fetch-9-{'d' * 64}").symlink_to("elsewhere")
+    used = open_partial(tmp, f"{start}{'c' * 64}.filez")
+    assert used is not None
+    clean_tmp(
+        tmp,
+        BOOT,
+        expiry_s=3600,
+        drop_own=is_full,
+        is_stored=lambda checksum: checksum[0] in {0xBB, 0xCC},
+    )
+    left = {f"{start}{'c' * 64}.filez", "fetch-unknown", f"fetch-9-{'d' * 64}"}
+    if not is_full:
+        left |= {f"{start}{'a' * 64}.filez", f"{start}{'b' * 64}"}
+    assert set(os.listdir(tmp_path)) == left
+    used.close()
+
+
+def test_download_of_an_object_that_came_otherwise_goes(repo: Repo, tmp_path: Path) -> None:
+    header = FileHeader(0, 0, 0o100644)
+    content = b"content"
+    checksum = content_checksum(header, (content,))
+    download = tmp_path / f"repo/tmp/fetch-{repo.boot_id}-{checksum}.filez"
+    download.write_bytes(b"start")
+    with repo.transaction() as transaction:
+        repo.store.put_content(checksum, header, content)
+        transaction.commit()
+    assert not download.exists()
 
 
 # -- the lock ------------------------------------------------------------------------------------

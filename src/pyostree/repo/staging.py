@@ -3,6 +3,7 @@
 ```
 tmp/staging-BOOTID-XXXXXX/         objects, laid out like objects/
 tmp/staging-BOOTID-XXXXXX-lock     held while a process uses it
+tmp/fetch-BOOTID-CHECKSUM.filez    a download that broke off; without .filez part of a delta
 ```
 
 A directory left behind by a process of this boot is taken over with its trees and files, so that
@@ -12,16 +13,20 @@ boot is never reused: its data may not have reached the disk.
 
 from __future__ import annotations
 
+import re
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from pyostree.errors import doing
+from pyostree.formats.objects import Checksum
 from pyostree.fs.dir import Dir, random_name
 from pyostree.fs.lock import LockFile, drop_lock_file, try_lock_file
 
 _ANY_BOOT = "staging-"
 _LOCK_SUFFIX = "-lock"
+_DOWNLOAD = re.compile(r"fetch-(.+)-([0-9a-f]{64})(\.filez)?")
 _OF_COMMITS = (".commit", ".commitmeta")
 PREFIX_DIGITS = 2  # of a checksum, in the name of the directory that holds the object
 CACHE_NAME = "cache"
@@ -124,12 +129,20 @@ def _drop_lock(tmp: Dir, name: str, lock: LockFile) -> None:
     drop_lock_file(tmp, name + _LOCK_SUFFIX, lock)
 
 
-def clean_tmp(tmp: Dir, boot_id: str, *, expiry_s: int, drop_own: bool) -> None:
+def clean_tmp(
+    tmp: Dir,
+    boot_id: str,
+    *,
+    expiry_s: int,
+    drop_own: bool,
+    is_stored: Callable[[Checksum], bool] | None = None,
+) -> None:
     """Remove from ``tmp/`` what nobody can use any more.
 
     Args:
         expiry_s: age in seconds above which stray files go.
-        drop_own: also remove unlocked staging directories of this boot.
+        drop_own: also remove unlocked staging directories and downloads of this boot.
+        is_stored: whether a file is in the repository, so that its download is of no use.
     """
     own_prefix = f"{_ANY_BOOT}{boot_id}-"
     now = time.time()
@@ -147,6 +160,22 @@ def clean_tmp(tmp: Dir, boot_id: str, *, expiry_s: int, drop_own: bool) -> None:
                     _clean_staging(tmp, name.removesuffix(_LOCK_SUFFIX))
             elif now - status.st_mtime > expiry_s:
                 tmp.remove_tree(name)
+            elif download := _DOWNLOAD.fullmatch(name):
+                is_useless = drop_own or download[1] != boot_id
+                if is_useless or (download[3] and is_stored and is_stored(_checksum(download))):
+                    _drop_download(tmp, name)
+
+
+def _checksum(download: re.Match[str]) -> Checksum:
+    return Checksum(bytes.fromhex(download[2]))
+
+
+def _drop_download(tmp: Dir, name: str) -> None:
+    from pyostree.fs.partial_file import open_partial  # there is seldom one
+
+    file = open_partial(tmp, name)
+    if file is not None:  # else it is in use
+        file.discard()
 
 
 def _clean_staging(tmp: Dir, name: str) -> None:

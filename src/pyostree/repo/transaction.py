@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pyostree.errors import FreeSpaceError, OstreeError, TransactionError, doing
-from pyostree.formats.objects import Checksum
+from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.formats.refspec import CollectionRef, Refspec, parse_refspec
 from pyostree.fs.dir import Dir
 from pyostree.fs.kernel import move_dir, rename_noreplace, syncfs
@@ -241,7 +241,13 @@ class Transaction:
     def _clean_tmp(self) -> None:
         repo = self._repo
         is_full = self._space is not None and self._space.is_exceeded
-        clean_tmp(repo.tmp, repo.boot_id, expiry_s=repo.config.tmp_expiry_s, drop_own=is_full)
+        clean_tmp(
+            repo.tmp,
+            repo.boot_id,
+            expiry_s=repo.config.tmp_expiry_s,
+            drop_own=is_full,
+            is_stored=lambda checksum: repo.store.has(ObjectName(checksum, ObjectType.FILE)),
+        )
 
     def _close(self) -> None:
         self._is_open = False
