@@ -23,7 +23,7 @@ from pyostree.formats.file_header import (
 from pyostree.formats.objects import Checksum
 from pyostree.repo.store.archive import ArchiveStore
 from pyostree.repo.store.bare_user_only import check_bare_user_only
-from pyostree.repo.store.plain_file import read_plain_file
+from pyostree.repo.store.plain_file import MAX_DEFLATE_RATIO, read_plain_file
 
 if TYPE_CHECKING:
     from pyostree.remote.fetch import Body
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 _IN_MEMORY_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
 _RAW_DEFLATE = -15
-# No deflate stream holds more than this many times its own size.
-_MAX_RATIO = 1032
 
 
 class Stored(NamedTuple):
@@ -154,7 +152,7 @@ def promised_bytes(body: Body) -> int:
 def _check_size(start: _Start, body: Body) -> None:
     # Space is reserved for what a header promises: it must not be able to ask for everything.
     packed = body.size - start.end
-    if start.size > (packed + 1) * _MAX_RATIO:
+    if start.size > (packed + 1) * MAX_DEFLATE_RATIO:
         raise FormatError(f"{packed} compressed bytes cannot hold {start.size} bytes")
 
 

@@ -16,6 +16,7 @@ from pyostree.errors import FormatError
 from pyostree.formats.file_header import FileHeader
 from pyostree.formats.objects import Checksum
 from pyostree.fs.file import InputFile
+from pyostree.repo.store.plain_file import MAX_DEFLATE_RATIO
 
 # The length word and padding of an archive header of 26 bytes: no target, no xattrs.
 _PLAIN_PREFIX = b"\0\0\0\x1a\0\0\0\0"
@@ -29,8 +30,6 @@ _FIELDS = struct.Struct(">QIII")
 _IN_MEMORY_BYTES = 16 << 20
 # Below this zlib is faster than setting up libdeflate's tables.
 _TINY_BYTES = 2048
-# Deflate cannot do better than 1032 to 1: a larger size is a lie, and nothing is allocated for it.
-_MAX_RATIO = 1040
 
 
 def hash_plain(file: InputFile) -> tuple[FileHeader, Checksum] | None:
@@ -64,7 +63,7 @@ def hash_plain(file: InputFile) -> tuple[FileHeader, Checksum] | None:
 
 def inflate_whole(packed: bytes, size: int) -> bytes | bytearray:
     """Return the `size` bytes that `packed` holds, all in memory (errors as `hash_plain`)."""
-    if size > len(packed) * _MAX_RATIO:
+    if size > (len(packed) + 1) * MAX_DEFLATE_RATIO:  # nothing is allocated for a lie
         raise FormatError("Need more input")
     if size < _TINY_BYTES:
         return _inflate_tiny(packed, size)

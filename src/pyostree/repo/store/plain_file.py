@@ -23,7 +23,7 @@ _HASHED_SUFFIX = b"\0\0\0\0\0\x11"
 _MODE_BITS = stat.S_IFREG | 0o7777
 _MAX_CONTENT_BYTES = 4 << 20
 # No deflate stream holds more than this many times its own size.
-_MAX_RATIO = 1032
+MAX_DEFLATE_RATIO = 1032
 _RAW_DEFLATE = -15
 
 
@@ -81,6 +81,6 @@ def read_plain_file(raw: bytes) -> PlainFile | None:
     size, uid, gid, mode = _FIELDS.unpack_from(raw, 8)
     if not stat.S_ISREG(mode) or mode & ~_MODE_BITS:
         return None
-    if size > _MAX_CONTENT_BYTES or size > (len(raw) - _BYTES + 1) * _MAX_RATIO:
+    if size > _MAX_CONTENT_BYTES or size > (len(raw) - _BYTES + 1) * MAX_DEFLATE_RATIO:
         return None  # nothing is allocated for a lie
     return PlainFile(raw, size, uid, gid, mode)
