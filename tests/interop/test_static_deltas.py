@@ -358,6 +358,29 @@ def test_hole_in_a_delta_is_filled(
 # -- managing ----------------------------------------------------------------------------
 
 
+@USERS
+def test_index_counts_where_a_signed_summary_is_demanded(
+    published: Published, server: ScriptedServer, tmp_path: Path, user: Command
+) -> None:
+    generate(ours, server.root, "main", "--empty")
+    must(ours("static-delta", "reindex", f"--repo={server.root}"))
+    client = client_of(tmp_path / "client", server.url)
+    must(
+        ours(
+            "config",
+            f"--repo={client}",
+            "set",
+            '--group=remote "origin"',
+            "gpg-verify-summary",
+            "true",
+        )
+    )
+    must(user("pull", f"--repo={client}", "origin", published.new))
+    assert any(path.endswith("/superblock") for path in server.requests)
+    assert not any("summary" in path for path in server.requests)
+    check_both(client)
+
+
 def test_listed_indexed_deleted(published: Published, source: Path) -> None:
     for words in (("main", "--empty"), ("main",)):
         generate(ours, source, *words)

@@ -40,7 +40,8 @@ class DeltaRules(NamedTuple):
     Attributes:
         required: fail where there is none.
         dry_run: only count what would be fetched.
-        needs_digest: take none whose superblock the signed summary does not vouch for.
+        needs_digest: take none whose superblock neither the summary nor an index, which nobody
+            signs, gives the SHA-256 of. What a delta leads to is checked in any case.
     """
 
     required: bool = False
