@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,4 +160,26 @@ def test_trusted_mirror_does_not_trust_its_own_patchwork(
     good = large(source).read_bytes()
     leave(repo, source, flipped(good)[: len(good) * 3 // 4])
     must(ours("pull", f"--repo={repo}", "--mirror", "--http-trusted", "origin", "main"))
+    check_both(repo)
+
+
+@MODES
+def test_promise_that_does_not_fit_is_refused_before_it_fills_the_disk(
+    tmp_path: Path, source: Path, server: ScriptedServer, mode: str
+) -> None:
+    repo = client(tmp_path / "client", server.url, mode)
+    must(ours("config", f"--repo={repo}", "set", "core.min-free-space-percent", "3"))
+
+    def fault(reply: Reply) -> Reply:
+        size = struct.pack(">Q", 1 << 60)
+        body = reply.body[:8] + size + reply.body[16:]
+        return reply._replace(body=body * 20, promised=len(body) * 1000)
+
+    server.faults[large(source).name] = fault
+    result = pull(repo)
+    assert result.status == 1
+    assert result.err.startswith("error: min-free-space-percent '3%' would be exceeded, at least ")
+    assert kept(repo) == []
+    server.faults.clear()
+    must(pull(repo))
     check_both(repo)

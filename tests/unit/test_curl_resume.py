@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fault.scripted_server import Reply, ScriptedServer, scripted_server
-from pyostree.errors import FormatError
+from pyostree.errors import FormatError, FreeSpaceError
 from pyostree.fs.dir import Dir
 from pyostree.fs.partial_file import open_partial
 from pyostree.remote.curl import CurlFetcher, open_fetcher
@@ -401,3 +401,19 @@ def test_any_headers_never_append_what_is_not_the_rest(lines: list[bytes]) -> No
             body = transfer.take_body().read()
             assert body == (b"other" if transfer.status == 200 else b"beginother")
         transfer.handle.close()
+
+
+def test_space_is_looked_at_while_a_large_body_comes(temp: Path, server: ScriptedServer) -> None:
+    asked: list[int] = []
+
+    def check(size: int) -> None:
+        asked.append(size)
+        if len(asked) == 3:
+            raise FreeSpaceError("full")
+
+    server.faults[""] = lambda _: Reply(SMALL, is_endless=True)
+    with fetcher(temp) as running, pytest.raises(FreeSpaceError, match="full"):
+        fetch_one(running, request(server, "large", check_space=check, max_bytes=10 << 20))
+    assert running.bytes_transferred < 10 << 20
+    assert asked[0] == asked[1] == 4 << 20
+    assert asked[2] < 2 << 20  # no more than is allowed

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -271,7 +272,9 @@ class CountingFetcher:
 
 def test_content_is_asked_for_when_it_is_released_and_as_much_as_is_of_use() -> None:
     fetcher = CountingFetcher()
-    queue = ContentQueue(fetcher, (), "boot")  # type: ignore[arg-type]
+    store = SimpleNamespace(check_space=None)
+    repo = SimpleNamespace(boot_id="boot", store=store)
+    queue = ContentQueue(fetcher, (), repo)  # type: ignore[arg-type]
     for number in range(5000):
         queue.add(Checksum(number.to_bytes(32, "big")))
     queue.feed()

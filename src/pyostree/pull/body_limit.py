@@ -26,5 +26,14 @@ def max_archived_bytes(start: bytes) -> int:
     length = archive_header_length(start[:PREFIX_BYTES], 1 << 64)
     if len(start) < PREFIX_BYTES + _SIZE_BYTES:
         raise FormatError(f"File header exceeds size {len(start)}")
-    size = int.from_bytes(start[PREFIX_BYTES : PREFIX_BYTES + _SIZE_BYTES], "big")
+    size = promised_bytes(start)
     return PREFIX_BYTES + length + size + size // _SPARE_SHARE + _SPARE_BYTES
+
+
+def promised_bytes(start: bytes) -> int:
+    """Return how much content a ``.filez`` that begins with `start` claims to hold.
+
+    Args:
+        start: 16 bytes suffice.
+    """
+    return int.from_bytes(start[PREFIX_BYTES : PREFIX_BYTES + _SIZE_BYTES], "big")

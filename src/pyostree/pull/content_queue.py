@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Iterator
 
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
-from pyostree.pull.body_limit import max_archived_bytes
+from pyostree.pull.body_limit import max_archived_bytes, promised_bytes
 from pyostree.remote.fetch import Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
+from pyostree.repo.repo import Repo
 
 _PRIORITY = 0
 _FIRST_WINDOW = 256  # requests with the fetcher, waiting or under way
@@ -32,10 +33,11 @@ class ContentQueue:
         is_released: whether they may be asked for now.
     """
 
-    def __init__(self, fetcher: Fetcher, bases: tuple[BaseUrl, ...], boot_id: str) -> None:
+    def __init__(self, fetcher: Fetcher, bases: tuple[BaseUrl, ...], repo: Repo) -> None:
         self._fetcher = fetcher
         self._bases = bases
-        self._kept_prefix = f"fetch-{boot_id}-"
+        self._check_space = repo.store.check_space
+        self._kept_prefix = f"fetch-{repo.boot_id}-"
         self._waiting: deque[Checksum] = deque()
         self._arrived = 0
         self._arrived_bytes = 0
@@ -78,5 +80,11 @@ class ContentQueue:
             tag=ObjectName(checksum, ObjectType.FILE),
             immutable=True,
             keep_as=f"{self._kept_prefix}{digits}.filez",
-            limit_from=max_archived_bytes,
+            limit_from=self._limit,
+            check_space=self._check_space,
         )
+
+    def _limit(self, start: bytes) -> int:
+        limit = max_archived_bytes(start)
+        self._check_space(promised_bytes(start))  # before it is fetched, not after
+        return limit

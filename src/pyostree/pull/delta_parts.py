@@ -107,6 +107,7 @@ class DeltaParts:
                     priority=_PRIORITY,
                     tag=job,
                     immutable=True,
+                    check_space=self._repo.store.check_space,
                     keep_as=f"fetch-{self._repo.boot_id}-{job.part.header.raw_checksum.hex()}",
                 )
             )

@@ -80,7 +80,7 @@ class NetworkSupplier:
         self._pool = job.pool
         self._make_receiver = make_receiver
         self._storage: ContentStorage | None = None
-        self._content = ContentQueue(fetcher, endpoint.content, job.repo.boot_id)
+        self._content = ContentQueue(fetcher, endpoint.content, job.repo)
         self._bytes_before = fetcher.bytes_transferred
         self.commit_bytes: dict[Checksum, int] = {}
         self.deltas: DeltaPull | None = None

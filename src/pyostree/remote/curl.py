@@ -13,7 +13,7 @@ from typing import Any
 import pycurl
 
 from pyostree.closing import Closing
-from pyostree.errors import FetchError, FetchNotFoundError, FormatError
+from pyostree.errors import FetchError, FetchNotFoundError, FormatError, FreeSpaceError
 from pyostree.fs.dir import Dir
 from pyostree.fs.partial_file import open_partial
 from pyostree.remote.curl_options import HandleOptions
@@ -223,6 +223,8 @@ class CurlFetcher(Closing):
         if code == pycurl.E_WRITE_ERROR and not transfer.has_refused:
             failure = self._swallowed()
         if failure is not None and not isinstance(failure, (OSError, FormatError)):
+            transfer.drop_body(for_good=isinstance(failure, FreeSpaceError))
+            self._idle.append(transfer)
             self.close()
             raise failure
         ending = ending_of(transfer, code, text)

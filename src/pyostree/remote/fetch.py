@@ -93,6 +93,8 @@ class FetchRequest(NamedTuple):
             so that the next process can continue it; only for what is immutable.
         limit_from: given the beginning of a large body, returns the most that it may have; raises
             `FormatError` when no such file begins so.
+        check_space: called every few megabytes of a body that goes to a file, with those that may
+            come next; raises `FreeSpaceError` when they do not fit.
         leaves_unreachable: whether a server that cannot be reached is not tried again, since the
             caller knows others.
     """
@@ -108,6 +110,7 @@ class FetchRequest(NamedTuple):
     immutable: bool = False
     keep_as: str | None = None
     limit_from: Callable[[bytes], int] | None = None
+    check_space: Callable[[int], None] | None = None
     leaves_unreachable: bool = False
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pycurl
 
-from pyostree.errors import FormatError
+from pyostree.errors import FormatError, FreeSpaceError
 from pyostree.fs.dir import Dir
 from pyostree.fs.partial_file import PartialFile, open_partial
 from pyostree.fs.tempfile import TempFile
@@ -24,6 +24,7 @@ from pyostree.remote.urls import BaseUrl
 # is small.
 _SHARED_MEMORY_BYTES = 32 << 20
 _ALWAYS_IN_MEMORY_BYTES = 32 << 10
+_SPACE_STEP_BYTES = 4 << 20
 RANGE_STATUS = 416  # there is no such part of the file
 _OK, _PARTIAL_CONTENT, _FIRST_REDIRECT = 200, 206, 300
 _NO_LIMIT = sys.maxsize
@@ -60,10 +61,11 @@ class Transfer:
     """
 
     __slots__ = (
-        "_chunks", "_discarded", "_file", "_is_discarded", "_kept_at", "_most_kept", "_tally",
-        "_temp", "attempts_left", "attempts_made", "etag", "expected", "failure", "file_limit",
-        "handle", "is_complete", "kept_etag", "last_modified", "limit", "mirror", "offset",
-        "own_headers", "redirects", "request", "size", "status", "too_large", "url",
+        "_checked_up_to", "_chunks", "_discarded", "_file", "_is_discarded", "_kept_at",
+        "_most_kept", "_tally", "_temp", "attempts_left", "attempts_made", "etag", "expected",
+        "failure", "file_limit", "handle", "is_complete", "kept_etag", "last_modified", "limit",
+        "mirror", "offset", "own_headers", "redirects", "request", "size", "status",
+        "too_large", "url",
     )  # fmt: skip
 
     def __init__(self, handle: Any, temp: Dir, tally: Tally) -> None:  # noqa: ANN401 - no types
@@ -92,7 +94,7 @@ class Transfer:
         self.expected: int | None = None
         self.kept_etag: str | None = None
         self._kept_at: int | None = None
-        self._most_kept = 0
+        self._checked_up_to = self._most_kept = 0
 
     def continue_file(self, file: PartialFile) -> None:
         """Begin with what an earlier process left in `file`."""
@@ -101,7 +103,7 @@ class Transfer:
         self._kept_at = self.mirror
         try:
             self._narrow_limit(file.read_at(0, _ALWAYS_IN_MEMORY_BYTES))
-        except FormatError:
+        except (FormatError, FreeSpaceError):
             self.too_large = True
         if self.too_large or not self.size:
             self.drop_body()
@@ -163,7 +165,7 @@ class Transfer:
             return None
         try:
             self._write_file(chunk)
-        except (OSError, FormatError, KeyboardInterrupt) as err:
+        except (OSError, FormatError, FreeSpaceError, KeyboardInterrupt) as err:
             self.failure = err  # libcurl would swallow it
             return 0
         return None
@@ -186,6 +188,10 @@ class Transfer:
                 file.write(piece)
             start.append(chunk)
             self._narrow_limit(b"".join(start))
+        check_space = self.request.check_space
+        if check_space is not None and self.size >= self._checked_up_to:
+            self._checked_up_to = self.size + _SPACE_STEP_BYTES
+            check_space(min(_SPACE_STEP_BYTES, max(self.limit - self.size, 0)))
         self._file.write(chunk)
 
     def _new_file(self) -> TempFile:
@@ -207,7 +213,7 @@ class Transfer:
         Args:
             for_good: not even another process can continue it.
         """
-        self.offset = self.size = 0
+        self.offset = self.size = self._checked_up_to = 0
         self.limit = self.request.max_bytes or _NO_LIMIT
         self._kept_at = self.expected = self.kept_etag = None
         self._release_memory()

@@ -43,6 +43,18 @@ class FreeSpace:
         free = figures.f_bfree if self._counts_all else figures.f_bavail
         return max(free - self._reserved_blocks, 0)
 
+    def check(self, size_bytes: int) -> None:
+        """Make sure that so much fits now, beside what others have written; count nothing.
+
+        Raises:
+            FreeSpaceError: it does not.
+        """
+        if not self._is_limited:
+            return
+        wanted = size_bytes // self._block_bytes + 1
+        if wanted > self._available(self._directory.statvfs()):
+            raise self._exceeded(wanted)
+
     def take(self, size_bytes: int) -> None:
         """Count content in.
 
@@ -58,10 +70,13 @@ class FreeSpace:
             elif self._blocks is None:
                 self._blocks = self._available(self._at_first)
             if wanted > self._blocks:
-                self.is_exceeded = True
-                size = format_size(wanted * self._block_bytes)
-                raise FreeSpaceError(f"{self._rule} would be exceeded, at least {size} requested")
+                raise self._exceeded(wanted)
             self._blocks -= wanted
+
+    def _exceeded(self, wanted_blocks: int) -> FreeSpaceError:
+        self.is_exceeded = True
+        size = format_size(wanted_blocks * self._block_bytes)
+        return FreeSpaceError(f"{self._rule} would be exceeded, at least {size} requested")
 
     def give_back(self, size_bytes: int) -> None:
         """Undo `take` for content that was not written after all."""

@@ -52,6 +52,11 @@ class LooseObjects:
             return loose_path(name.checksum, self._extension)
         return loose_path(name.checksum, name.type.extension)
 
+    def check_space(self, size_bytes: int) -> None:
+        """Raise `FreeSpaceError` if so much does not fit now."""
+        if self.budget is not None:
+            self.budget.check(size_bytes)
+
     def has_own(self, name: ObjectName) -> bool:
         """Tell whether this repository itself has the object."""
         path = self.path_of(name)
