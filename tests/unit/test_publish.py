@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyostree.fs.dir import Dir
-from pyostree.repo.transaction import publish_objects
+from pyostree.repo.publish import publish_objects
 
 STAGED = ("aa/1.file", "aa/2.dirtree", "bb/3.file", "cc/4.commit", "cc/5.file", "dd/tmp.6")
 
