@@ -21,7 +21,7 @@ _MAX_WORKERS = 64
 def run_server(options: ServeOptions, out: TextIO) -> None:
     """Serve until SIGTERM or SIGINT; return when running transfers are finished.
 
-    SIGHUP opens repositories, certificates and the access log anew, and loses no connection. A
+    SIGHUP opens repositories, certificates and the access log anew, and refuses no connection. A
     second SIGTERM or SIGINT does not wait for transfers.
 
     Raises:
