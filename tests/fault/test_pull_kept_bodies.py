@@ -178,7 +178,8 @@ def test_promise_that_does_not_fit_is_refused_before_it_fills_the_disk(
     server.faults[large(source).name] = fault
     result = pull(repo)
     assert result.status == 1
-    assert result.err.startswith("error: min-free-space-percent '3%' would be exceeded, at least ")
+    assert result.err.startswith(f"error: While fetching {server.url}/objects/")
+    assert ": min-free-space-percent '3%' would be exceeded, at least " in result.err
     assert kept(repo) == []
     server.faults.clear()
     must(pull(repo))

@@ -224,6 +224,7 @@ class CurlFetcher(Closing):
             failure = self._swallowed()
         if failure is not None and not isinstance(failure, (OSError, FormatError)):
             transfer.drop_body(for_good=isinstance(failure, FreeSpaceError))
+            failure.add_note(f"While fetching {transfer.url.shown}")
             self._idle.append(transfer)
             self.close()
             raise failure
