@@ -51,7 +51,8 @@ and of the configuration the few keys that a pull looks at.
 
 Signals:
   SIGTERM, SIGINT     Stop when running transfers are finished; a second one: at once
-  SIGHUP              Open repositories, certificates and the log anew, losing nobody
+  SIGHUP              Open repositories, certificates and the log anew, while running
+                      transfers go on
 
 Examples:
   ostree serve /srv/repo
