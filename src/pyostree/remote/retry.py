@@ -14,6 +14,7 @@ from pyostree.remote.transfer import RANGE_STATUS, Transfer
 _NOT_FOUND_STATUSES = (403, 404, 410)
 _ALWAYS_RETRIED_STATUSES = (408, 500)
 _BUSY_STATUSES = (429, 503)
+_RETRY_AFTER = getattr(pycurl, "RETRY_AFTER", None)  # not in older releases
 _FIRST_SUCCESS, _FIRST_REDIRECT = 200, 300
 # Another attempt would end the same way.
 _FINAL_CODES = frozenset(
@@ -110,8 +111,8 @@ def ending_of(transfer: Transfer, code: int, text: str) -> Ending:
         return Ending(code, status, text)
     if not code and transfer.is_short:
         return Ending(pycurl.E_PARTIAL_FILE, status, "")
-    asked_s = handle.getinfo(pycurl.RETRY_AFTER) if status in _BUSY_STATUSES else 0
-    return Ending(0, status, "", asked_s)
+    is_asked = status in _BUSY_STATUSES and _RETRY_AFTER is not None
+    return Ending(0, status, "", handle.getinfo(_RETRY_AFTER) if is_asked else 0)
 
 
 def is_retried(transfer: Transfer, ending: Ending, *, retry_all: bool) -> bool:
