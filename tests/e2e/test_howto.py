@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -54,11 +55,19 @@ def _no_hosts_left() -> Iterator[None]:
         subprocess.run(["sh", "-c", script], check=False, stderr=subprocess.DEVNULL)
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A directory with a short name: sockets of GnuPG below it have at most 108 bytes of path."""
+    root = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+    with tempfile.TemporaryDirectory(prefix="how", dir=root) as directory:
+        yield Path(directory)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_how_to_commands_print_what_the_page_says(page: Path, tmp_path: Path, ostree: Path) -> None:
+def test_how_to_commands_print_what_the_page_says(page: Path, home: Path, ostree: Path) -> None:
     environment = {
         "PATH": f"{ostree.parent}:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         # A deployment that no one can delete would stay behind in the test's directory.
@@ -67,13 +76,13 @@ def test_how_to_commands_print_what_the_page_says(page: Path, tmp_path: Path, os
     environment |= {k: v for k, v in os.environ.items() if k == "TMPDIR"}
     done = list(steps(_HOSTS.sub(_OWN_HOSTS, page.read_text())))
     assert done, "a how-to without a command"
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work/examples").symlink_to(PAGES[0].parents[2] / "examples")
+    (home / "work").mkdir()
+    (home / "work/examples").symlink_to(PAGES[0].parents[2] / "examples")
     for step in done:
         result = subprocess.run(
             ["/bin/sh", "-e", "-c", step.command],
             check=False,
-            cwd=tmp_path / "work",
+            cwd=home / "work",
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -241,7 +241,8 @@ except CancelledError:
 """
 
 _BROWSE = """
-import json, resource, time
+import json, time
+from pathlib import Path
 from pyostree.pull.finders.dns_sd import browse
 
 started_s = time.monotonic()
@@ -249,7 +250,8 @@ hosts = sorted(announcement.hosts[0] for announcement in browse(timeout_s=8))
 print(json.dumps({
     "hosts": hosts,
     "seconds": time.monotonic() - started_s,
-    "kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    # Not ru_maxrss, which would be that of the test if that is larger.
+    "kib": int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]),
 }))
 """
 
@@ -275,7 +277,7 @@ def test_browse_of_a_flooded_network_finds_the_honest_service(tmp_path: Path) ->
     assert set(counts) <= {"10.77.0.250", "10.77.0.251"}  # the others are on no network of ours
     assert all(count <= 16 for count in counts.values())
     assert found["seconds"] < 9
-    assert found["kib"] < 250_000  # how much is heard depends on who is quicker
+    assert found["kib"] < 150_000  # how much is heard depends on who is quicker
 
 
 def test_browse_that_is_cancelled_stops_at_once(tmp_path: Path) -> None:
