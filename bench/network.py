@@ -11,30 +11,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from bench.server import wait_for
+from bench.server import nginx_config, wait_for
+from pyostree.closing import Closing
 
 # The range set aside for benchmarks: nobody's own network.
 _NEAR, _FAR = "198.18.77", "198.18.78"
 _CLIENT, _SERVER = 1, 2
-_CONFIG = """
-user root;
-worker_processes 1;
-daemon off;
-pid {state}/nginx.pid;
-error_log {state}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    sendfile on;
-    keepalive_requests 100000000;
-    client_body_temp_path {state}/body;
-    proxy_temp_path {state}/proxy;
-    fastcgi_temp_path {state}/fastcgi;
-    uwsgi_temp_path {state}/uwsgi;
-    scgi_temp_path {state}/scgi;
+_SERVERS = """
     root {root};
     server {{ listen 80; }}
     server {{
@@ -43,11 +27,10 @@ http {{
         ssl_certificate {state}/cert.pem;
         ssl_certificate_key {state}/key.pem;
     }}
-}}
 """
 
 
-class Network:
+class Network(Closing):
     """A server that is so far away; closed by ``with``.
 
     Attributes:
@@ -71,7 +54,7 @@ class Network:
         state.mkdir(parents=True, exist_ok=True)
         _make_certificate(state)
         config = state / "nginx.conf"
-        config.write_text(_CONFIG.format(state=state, root=root))
+        config.write_text(nginx_config(state, _SERVERS.format(state=state, root=root)))
         try:
             _run("ip", "netns", "add", self._namespace)
             self._connect_near()
@@ -128,17 +111,6 @@ class Network:
         with suppress(subprocess.CalledProcessError):
             _run("ip", "netns", "delete", self._namespace)
         shutil.rmtree(self._state, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _make_certificate(state: Path) -> None:

@@ -11,23 +11,35 @@ from pathlib import Path
 
 _TRIVIAL_HTTPD = Path("/usr/libexec/libostree/ostree-trivial-httpd")
 _NGINX_CONFIG = """
-worker_processes 1;
+{user}
+worker_processes {workers};
 daemon off;
 pid {state}/nginx.pid;
 error_log {state}/error.log;
-events {{ worker_connections 256; }}
+events {{ worker_connections 1024; }}
 http {{
     access_log off;
     sendfile on;
-    keepalive_requests 1000000;
+    keepalive_requests 100000000;
     client_body_temp_path {state}/body;
     proxy_temp_path {state}/proxy;
     fastcgi_temp_path {state}/fastcgi;
     uwsgi_temp_path {state}/uwsgi;
     scgi_temp_path {state}/scgi;
-    server {{ listen 127.0.0.1:{port}; root {root}; }}
+    {servers}
 }}
 """
+
+
+def nginx_config(state: Path, servers: str, *, workers: str = "1") -> str:
+    """Return a configuration for nginx.
+
+    Args:
+        state: where it keeps what it needs while it runs.
+        servers: what the ``http`` block says of the servers.
+    """
+    user = "user root;" if os.getuid() == 0 else ""
+    return _NGINX_CONFIG.format(state=state, servers=servers, workers=workers, user=user)
 
 
 @contextmanager
@@ -39,8 +51,8 @@ def serving(root: Path, state: Path) -> Iterator[str]:
     if nginx := shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
         port = free_port()
         config = state / "nginx.conf"
-        user = "user root;" if os.getuid() == 0 else ""
-        config.write_text(user + _NGINX_CONFIG.format(state=state, port=port, root=root))
+        servers = f"server {{ listen 127.0.0.1:{port}; root {root}; }}"
+        config.write_text(nginx_config(state, servers))
         process = subprocess.Popen([nginx, "-c", config, "-e", state / "error.log"])
     else:
         process = subprocess.Popen([_TRIVIAL_HTTPD, "-p", port_file, root])

@@ -20,34 +20,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.server import free_port, wait_for
+from bench.server import free_port, nginx_config, wait_for
 
 _OURS = Path(sys.executable).parent / "ostree"
 _REFERENCE = "/usr/libexec/libostree/ostree-trivial-httpd"
 _CLIENTS = 100
 _NGINX = """
-worker_processes auto;
-daemon off;
-{user}
-pid {work}/nginx.pid;
-error_log {work}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    sendfile on;
-    keepalive_requests 1000000;
-    client_body_temp_path {work}/body;
-    proxy_temp_path {work}/proxy;
-    fastcgi_temp_path {work}/fastcgi;
-    uwsgi_temp_path {work}/uwsgi;
-    scgi_temp_path {work}/scgi;
     server {{
         listen 127.0.0.1:{port} {options};
         ssl_certificate {work}/cert.pem;
         ssl_certificate_key {work}/key.pem;
         root {root};
     }}
-}}
 """
 _WRK = """
 local paths = {{}}
@@ -162,11 +146,9 @@ def _servers(contest: Contest) -> Iterator[Server]:
             ("nginx, HTTP/2 and TLS", "ssl http2", True),
         ):
             port = free_port()
-            user = "user root;" if os.getuid() == 0 else ""
             config = work / "nginx.conf"
-            config.write_text(
-                _NGINX.format(user=user, work=work, port=port, options=options, root=repo)
-            )
+            servers = _NGINX.format(work=work, port=port, options=options, root=repo)
+            config.write_text(nginx_config(work, servers, workers="auto"))
             command = (nginx, "-c", str(config), "-e", str(work / "error.log"))
             yield Server(name, command, port, is_http2)
 

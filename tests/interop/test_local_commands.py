@@ -29,25 +29,11 @@ from repo_lab import (
     run_process,
     write_files,
 )
+from table_lab import LOCALE, USAGE, read_table
 
-TABLE = Path(__file__).with_name("local_commands.txt")
+TABLE = read_table(Path(__file__).with_name("local_commands.txt"))
 MAKE_PLACE = Path(__file__).with_name("make_local_place.sh")
 REPOS = ("archive", "bare", "bare-user", "bare-user-only", "coll")
-LOCALE = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
-# Our help says the same in other words; its layout is compared elsewhere.
-_USAGE = re.compile(r"(?ms)^Usage:\n  \S+.*?^  --version [^\n]*\n")
-
-
-def lines_of(section: str) -> list[str]:
-    """Return the command lines of a section of the table."""
-    found: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in TABLE.read_text().splitlines():
-        if line.startswith("["):
-            current = found.setdefault(line.strip("[]"), [])
-        elif line and not line.startswith("#"):
-            current.append(line)
-    return found[section]
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +97,13 @@ def normal(result: Result, words: str, *hidden: str) -> Result:
     for text in (result.out, result.err):
         for name in hidden:
             text = text.replace(name, "")
-        texts.append(_USAGE.sub("<usage>\n", text))
+        texts.append(USAGE.sub("<usage>\n", text))
     if re.search(r"\brefs\b", words):  # the installed release does not sort
         texts[0] = "".join(sorted(texts[0].splitlines(keepends=True)))
     return Result(result.status, *texts)
 
 
-@pytest.mark.parametrize("line", lines_of("read"))
+@pytest.mark.parametrize("line", TABLE["read"])
 def test_reading_line_prints_the_same(
     place: Path, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +114,7 @@ def test_reading_line_prints_the_same(
     assert normal(ours(*words), line) == normal(expected, line, "/usr/bin/")
 
 
-@pytest.mark.parametrize("line", lines_of("write"))
+@pytest.mark.parametrize("line", TABLE["write"])
 def test_writing_line_does_the_same(
     place: Path, work: Path, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +129,7 @@ def test_writing_line_does_the_same(
     assert outcomes[0][1] == outcomes[1][1]
 
 
-@pytest.mark.parametrize("line", lines_of("shell"))
+@pytest.mark.parametrize("line", TABLE["shell"])
 def test_shell_line_does_the_same(place: Path, work: Path, line: str, tmp_path: Path) -> None:
     outcomes: list[tuple[Result, dict[str, Entry]]] = []
     for program in (OURS, REFERENCE):
@@ -154,7 +140,7 @@ def test_shell_line_does_the_same(place: Path, work: Path, line: str, tmp_path: 
     assert outcomes[0][1] == outcomes[1][1]
 
 
-@pytest.mark.parametrize("line", lines_of("same place"))
+@pytest.mark.parametrize("line", TABLE["same place"])
 def test_shell_line_prints_the_same_in_the_same_order(
     place: Path, work: Path, line: str, tmp_path: Path
 ) -> None:

@@ -35,14 +35,12 @@ from repo_lab import (
     write_files,
     xattrs_of,
 )
+from table_lab import LOCALE, USAGE, read_table
 from web_lab import Web, serving
 
-TABLE = Path(__file__).with_name("pull_commands.txt")
+TABLE = read_table(Path(__file__).with_name("pull_commands.txt"))
 MAKE_PLACE = Path(__file__).with_name("make_pull_place.sh")
 CLIENTS = ("c", "ca", "cb", "co", "partial", "child", "heir", "auto")
-LOCALE = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
-# Our help says the same in other words; its layout is compared elsewhere.
-_USAGE = re.compile(r"(?ms)^Usage:\n  \S+.*?^  --version [^\n]*\n")
 _SECONDS = re.compile(r"transferred in \d+ seconds")
 # Since the installed release, HTTP errors are said to come while fetching something.
 _WHILE_FETCHING = re.compile(r"While fetching \S+: (?=Server returned HTTP)")
@@ -54,18 +52,6 @@ _DAY_S = 86400
 _SUMMARY = re.compile(r"/summaries/.|^summary(\.sig)?$")
 _STAGING = re.compile(r"staging-[0-9a-f-]{36}-\w{6}")
 _TEXT_BYTES = 4096
-
-
-def lines_of(section: str) -> list[str]:
-    """Return the lines of a section of the table."""
-    found: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in TABLE.read_text().splitlines():
-        if line.startswith("["):
-            current = found.setdefault(line.strip("[]"), [])
-        elif line and not line.startswith("#"):
-            current.append(line)
-    return found[section]
 
 
 class Place(NamedTuple):
@@ -164,7 +150,7 @@ def normal(result: Result, place: Place, work: Path) -> Result:
     """Leave out what may differ: usage texts, where things are, how long it took."""
     texts = []
     for text in (result.out, result.err):
-        shown = _USAGE.sub("<usage>\n", text).replace("/usr/bin/ostree", "ostree")
+        shown = USAGE.sub("<usage>\n", text).replace("/usr/bin/ostree", "ostree")
         shown = shown.replace(str(work), "<here>").replace(place.web.url, "<url>")
         shown = _SECONDS.sub("transferred in N seconds", shown)
         texts.append(_WHILE_FETCHING.sub("", shown))
@@ -221,12 +207,12 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
 
 
-@pytest.mark.parametrize("line", lines_of("same"))
+@pytest.mark.parametrize("line", TABLE["same"])
 def test_line_does_the_same(place: Place, line: str) -> None:
     compare(place, line)
 
 
-@pytest.mark.parametrize("line", lines_of("counts"))
+@pytest.mark.parametrize("line", TABLE["counts"])
 def test_line_does_the_same_counted_otherwise(place: Place, line: str) -> None:
     compare(place, line, hides_counts=True)
 

@@ -31,31 +31,17 @@ from repo_lab import (
     write_files,
     xattrs_of,
 )
+from table_lab import LOCALE, USAGE, read_table
 from web_lab import Web, serving
 
-TABLE = Path(__file__).with_name("remote_commands.txt")
+TABLE = read_table(Path(__file__).with_name("remote_commands.txt"))
 MAKE_PLACE = Path(__file__).with_name("make_remote_place.sh")
 PUBLISHED = 1700000000  # what make_remote_place.sh sets
 REPOS = (
     *("a", "coll", "deltas", "empty", "parent", "child", "phys", "soft", "broken", "client"),
     *("plain", "signed"),
 )
-LOCALE = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
-# Our help says the same in other words; its layout is compared elsewhere.
-_USAGE = re.compile(r"(?ms)^Usage:\n  \S+.*?^  --version [^\n]*\n")
 _LAST_MODIFIED = re.compile(rb"(last-modified\0+?.{4}).{8}", re.DOTALL)
-
-
-def lines_of(section: str) -> list[str]:
-    """Return the lines of a section of the table."""
-    found: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in TABLE.read_text().splitlines():
-        if line.startswith("["):
-            current = found.setdefault(line.strip("[]"), [])
-        elif line and not line.startswith("#"):
-            current.append(line)
-    return found[section]
 
 
 class Place(NamedTuple):
@@ -133,7 +119,7 @@ def normal(result: Result) -> Result:
     """Leave out what may differ: usage texts, the time, what only the newer release says."""
     texts = []
     for text in (result.out, result.err):
-        text = _USAGE.sub("<usage>\n", text.replace("/usr/bin/", ""))
+        text = USAGE.sub("<usage>\n", text.replace("/usr/bin/", ""))
         text = re.sub(r"While fetching http\S+: (?=Server returned)", "", text)
         text = re.sub(r"(?m)^Summary is unsigned\n", "", text)
         text = re.sub(r"(?s)\nFound 1 signature on the summary:\n.*", "", text)
@@ -175,7 +161,7 @@ def _content(path: Path) -> bytes:
     return _LAST_MODIFIED.sub(rb"\1", data) if path.name == "summary" else data
 
 
-@pytest.mark.parametrize("line", lines_of("read"))
+@pytest.mark.parametrize("line", TABLE["read"])
 def test_reading_line_says_the_same(
     place: Place, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +170,7 @@ def test_reading_line_says_the_same(
     assert run_line(place, line, place.path, is_ours=True) == expected
 
 
-@pytest.mark.parametrize("line", [*lines_of("write"), *lines_of("remote")])
+@pytest.mark.parametrize("line", [*TABLE["write"], *TABLE["remote"]])
 def test_line_does_the_same(place: Place, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     expected = run_on_copy(place, line, is_ours=False, patch=monkeypatch)

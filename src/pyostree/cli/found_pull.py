@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
 from pyostree.cli.pull_status import PullStatus
+from pyostree.closing import Closing
 from pyostree.pull.progress import PullProgress
 from pyostree.pull.site import Report
 
 
-class FoundPull:
+class FoundPull(Closing):
     """Shows a bar for each pull on a terminal, and nothing else anywhere; a context manager.
 
     Attributes:
@@ -25,16 +25,9 @@ class FoundPull:
         self._status = PullStatus(out)
         self.report: Report | None = self._update if out.isatty() else None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._status.__exit__(None, None, None)  # leaves the line
+    def close(self) -> None:
+        """Leave the line of the bar."""
+        self._status.__exit__(None, None, None)
 
     def _update(self, progress: PullProgress) -> None:
         if progress is not self._progress:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
+from pyostree.closing import Closing
 from pyostree.errors import ChecksumMismatchError, VerificationError, doing
 from pyostree.formats.commit import decode_metadata
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
@@ -57,7 +58,7 @@ def check_summary(
         raise unverifiable(name, option)
 
 
-class CommitSignatures:
+class CommitSignatures(Closing):
     """Decides whether the signatures of commits allow to pull them.
 
     A commit is checked once with each detached metadata that comes for it. A context
@@ -82,15 +83,8 @@ class CommitSignatures:
         self.results: list[Verification] = []
         self._checked: set[tuple[Checksum, bytes | None]] = set()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the verifiers."""
         if self._verifier is not None:
             self._verifier.close()
         for verifiers in self._by_commit.values():
