@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import NamedTuple
@@ -88,11 +88,8 @@ def run_plan(
             rescan_all=transaction.is_resuming,
         )
         supplier.walker = walker
-        for checksum in plan.commits:
-            supplier.begin(Start(checksum, None, None, options.depth))
-        for ref in plan.refs:
-            current = repo.resolve_ref(Refspec(plan.remote, ref.ref))
-            supplier.begin(Start(ref.checksum, ref.ref, current, options.depth))
+        for start in _starts(repo, plan, options.depth):
+            supplier.begin(start)
         totals = PullTotals(repo, walker, supplier, progress)
         _drive(walker, supplier, totals, reporter, site.watch)
         reporter.look(totals, is_end=True)
@@ -100,9 +97,7 @@ def run_plan(
         if not options.dry_run:
             refs = _set_refs(repo, transaction, plan, mirror=options.mirror)
         if not (options.subpaths or options.commit_only or options.dry_run):
-            partial_commits = tuple(filter(repo.is_partial, walker.commits))
-            if partial_commits:
-                transaction.after_commit(partial(_clear_partial, repo, partial_commits))
+            _complete(repo, transaction, walker.commits)
     result = _result(progress, transaction, dry_run=options.dry_run)
     if site.transaction is not None:
         result = result._replace(content_bytes_written=None)
@@ -117,6 +112,22 @@ def _transaction(site: PullSite) -> AbstractContextManager[Transaction]:
     if site.transaction is None:
         return site.repo.transaction()
     return nullcontext(site.transaction)
+
+
+def _starts(repo: Repo, plan: Plan, depth: int) -> Iterator[Start]:
+    """Yield the commits that were asked for."""
+    for checksum in plan.commits:
+        yield Start(checksum, None, None, depth)
+    for ref in plan.refs:
+        current = repo.resolve_ref(Refspec(plan.remote, ref.ref))
+        yield Start(ref.checksum, ref.ref, current, depth)
+
+
+def _complete(repo: Repo, transaction: Transaction, commits: Iterable[Checksum]) -> None:
+    """Let commits count as complete once the transaction is published."""
+    partial_commits = tuple(filter(repo.is_partial, commits))
+    if partial_commits:
+        transaction.after_commit(partial(_clear_partial, repo, partial_commits))
 
 
 def _clear_partial(repo: Repo, commits: Sequence[Checksum]) -> None:
