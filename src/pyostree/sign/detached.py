@@ -8,6 +8,7 @@ from pyostree.errors import ConflictError, FormatError, VerificationError
 from pyostree.formats.commit import Metadata, decode_metadata
 from pyostree.formats.gvariant import Variant, lookup
 from pyostree.repo.commit_metadata import Signer
+from pyostree.sign.engine import SecretKey, Verifier
 from pyostree.sign.gpg.keyrings import Keyrings, with_trusted
 from pyostree.sign.gpg.result import GpgSignature
 from pyostree.sign.gpg.signer import GpgKey
@@ -29,23 +30,48 @@ def decode_signatures(data: bytes) -> Metadata:
         return ()
 
 
-def gpg_signatures(metadata: Metadata) -> tuple[bytes, ...] | None:
-    """Return the OpenPGP signatures; None when there is no list of them."""
-    found = lookup(metadata, GPG_KEY)
+def signatures_under(metadata: Metadata, key: str) -> tuple[bytes, ...] | None:
+    """Return the signatures that a dictionary has under `key`; None when that is no list of them."""
+    found = lookup(metadata, key)
     if found is None or found.type != _TYPE:
         return None
     return tuple(bytes(one) for one in found.value)
 
 
-def replace_signatures(metadata: Metadata, signatures: Sequence[bytes]) -> Metadata:
-    """Return the dictionary with these OpenPGP signatures; without any, the key goes."""
+def gpg_signatures(metadata: Metadata) -> tuple[bytes, ...] | None:
+    """Return the OpenPGP signatures; None when there is no list of them."""
+    return signatures_under(metadata, GPG_KEY)
+
+
+def replace_signatures(
+    metadata: Metadata, signatures: Sequence[bytes], key: str = GPG_KEY
+) -> Metadata:
+    """Return the dictionary with these signatures under `key`; without any, the key goes."""
     value = Variant(_TYPE, tuple(signatures))
     pairs = dict(metadata)
     if signatures:
-        pairs[GPG_KEY] = value
+        pairs[key] = value
     else:
-        pairs.pop(GPG_KEY, None)
+        pairs.pop(key, None)
     return tuple(pairs.items())
+
+
+def add_signature(key: SecretKey, data: bytes, metadata: Metadata) -> Metadata:
+    """Return the dictionary with one more signature of `data` (errors as `SecretKey.sign`)."""
+    before = signatures_under(metadata, key.metadata_key) or ()
+    return replace_signatures(metadata, (*before, key.sign(data)), key.metadata_key)
+
+
+def check_signed(verifier: Verifier, data: bytes, metadata: Metadata | None) -> str:
+    """Return what is to be said of `data` whose signatures are in a dictionary.
+
+    Args:
+        metadata: detached metadata or ``summary.sig``; None when there are none.
+
+    Raises:
+        VerificationError: no signature is good and by a key that `verifier` trusts.
+    """
+    return verifier.check(data, signatures_under(metadata or (), verifier.metadata_key))
 
 
 def verify_gpg(

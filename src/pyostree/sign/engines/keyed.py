@@ -1,0 +1,87 @@
+"""`KeyedVerifier`: trying each trusted key on each signature, for engines of asymmetric keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pyostree.errors import VerificationError
+from pyostree.sign.trust import TrustedKeys, load_key_directories
+
+if TYPE_CHECKING:
+    from pyostree.sign.engine import Engine
+
+# Tells whether a signature (its first argument) of data (its second) is that of one key.
+Check = Callable[[bytes, bytes], bool]
+
+_MAX_NAMED_KEYS = 3  # an error names no more than these
+_MAX_ATTEMPTS = 100_000
+
+
+class KeyedVerifier:
+    """Verifies with the keys given, or without any, with those of this machine.
+
+    Args:
+        open_key: returns what checks signatures by a key; raises `VerificationError` when the key
+            is none. It is called once for each key.
+        check_form: raises `VerificationError` for a signature that no key can have made.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        keys: TrustedKeys,
+        open_key: Callable[[bytes], Check],
+        check_form: Callable[[bytes], None] = lambda signature: None,
+    ) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._open_key = open_key
+        self._check_form = check_form
+        self._opened: dict[bytes, Check] = {}
+
+    @property
+    def metadata_key(self) -> str:
+        """Under which key the signatures are."""
+        return self._engine.metadata_key
+
+    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> str:
+        """Return what is to be said of `data` that is signed well.
+
+        Raises:
+            VerificationError: no signature of `data` is good and by a trusted key.
+            NotFoundError: there is no trusted key.
+        """
+        name = self._engine.name
+        if signatures is None:
+            raise VerificationError(f"{name}: commit have no signatures of my type")
+        if not self._keys.trusted:
+            self._keys = load_key_directories(self._engine)
+        keys = self._keys.usable()
+        if len(signatures) * len(keys) > _MAX_ATTEMPTS:
+            raise VerificationError(f"{name}: More than {_MAX_ATTEMPTS} signatures times keys")
+        for signature in signatures:
+            self._check_form(signature)
+            for key in keys:
+                if self._is_by(key, signature, data):
+                    return f"{name}: Signature verified successfully with key '{key.hex()}'"
+        raise VerificationError(f"{name}: {_failure(keys, len(signatures))}")
+
+    def close(self) -> None:
+        """Forget the keys."""
+        self._opened.clear()
+
+    def _is_by(self, key: bytes, signature: bytes, data: bytes) -> bool:
+        if key not in self._opened:
+            self._opened[key] = self._open_key(key)
+        return self._opened[key](signature, data)
+
+
+def _failure(keys: tuple[bytes, ...], signature_count: int) -> str:
+    attempts = keys * signature_count
+    if not attempts:
+        return "no signatures found"
+    if len(attempts) > _MAX_NAMED_KEYS:
+        return f"Signature couldn't be verified; tried {len(attempts)} keys"
+    named = "; ".join(f"key '{key.hex()}'" for key in attempts)
+    return f"Signature couldn't be verified with: {named}"

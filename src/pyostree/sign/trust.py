@@ -1,0 +1,158 @@
+"""Public keys that are trusted, and revoked, by files of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyostree.errors import FormatError, NotFoundError, OstreeError, UnsupportedError, doing
+from pyostree.fs.dir import Dir
+
+if TYPE_CHECKING:
+    from pyostree.sign.engine import Engine
+
+SYSTEM_DIRS = ("/etc/ostree", "/usr/share/ostree")
+MAX_KEY_FILE_BYTES = 16 << 20
+_MAX_KEY_FILES = 10_000
+
+
+class TrustedKeys(NamedTuple):
+    """Public keys of one engine.
+
+    Attributes:
+        trusted: in the order in which they were loaded.
+        revoked: these never count.
+    """
+
+    trusted: tuple[bytes, ...] = ()
+    revoked: frozenset[bytes] = frozenset()
+
+    def usable(self) -> tuple[bytes, ...]:
+        """Return the keys that count, the last loaded first."""
+        unique = dict.fromkeys(self.trusted)
+        return tuple(key for key in reversed(unique) if key not in self.revoked)
+
+    def with_key(self, key: bytes) -> TrustedKeys:
+        """Return these and one more."""
+        return self._replace(trusted=(*self.trusted, key))
+
+
+def load_key_file(engine: Engine, path: str) -> TrustedKeys:
+    """Return the keys of one file, all of them trusted.
+
+    Raises:
+        FormatError: it is not a file of keys, or there is none in it.
+        NotFoundError: it is no regular file.
+        UnsupportedError: keys of this engine are not kept in files.
+        OSError: it cannot be read.
+    """
+    keys, error = _sound_keys(engine, read_key_file(path))
+    if error is not None:
+        raise error
+    if not keys:
+        raise FormatError(f"signature: {engine.name}: no valid keys in file '{path}'")
+    return TrustedKeys(keys)
+
+
+def load_key_directories(engine: Engine, basedir: str | None = None) -> TrustedKeys:
+    """Return the keys that ``trusted.ENGINE`` and ``trusted.ENGINE.d`` hold, and the revoked ones.
+
+    A file that cannot be read as one of keys does not keep others from being trusted.
+
+    Args:
+        basedir: where to look; None: in the directories of this machine.
+
+    Raises:
+        NotFoundError: no file gives a key.
+        OstreeError, OSError: a file of revoked keys cannot be read, or holds something else.
+    """
+    bases = SYSTEM_DIRS if basedir is None else (basedir,)
+    trusted: list[bytes] = []
+    is_any_sound = False
+    for path in _iter_paths(bases, f"trusted.{engine.name}"):
+        try:
+            keys, error = _sound_keys(engine, read_key_file(path))
+        except (NotFoundError, OSError):
+            continue
+        trusted += keys
+        is_any_sound = is_any_sound or error is None
+    if not is_any_sound:
+        raise NotFoundError(f"signature: {engine.name}: no keys loaded")
+    return TrustedKeys(tuple(trusted), _load_revoked(engine, bases))
+
+
+def _load_revoked(engine: Engine, bases: tuple[str, ...]) -> frozenset[bytes]:
+    """Return the keys that do not count; a file that does not tell all of them is an error.
+
+    The reference passes over such a file, and with it over the keys that someone meant to revoke.
+    """
+    revoked: set[bytes] = set()
+    for path in _iter_paths(bases, f"revoked.{engine.name}"):
+        with doing(f"Reading revoked keys from {path}"):
+            for key in engine.read_public_keys(read_key_file(path)):
+                engine.check_public_key(key)
+                revoked.add(key)
+    return frozenset(revoked)
+
+
+def read_key_file(path: str) -> bytes:
+    """Return the content of a file of keys.
+
+    Raises:
+        NotFoundError: it is no regular file.
+        OSError: it cannot be read.
+    """
+    not_regular = NotFoundError(f"File object '{path}' is not a regular file")
+    try:
+        parent, name = Dir.above(path)
+    except OSError:
+        raise not_regular from None
+    with parent:
+        if not parent.is_file(name):
+            raise not_regular
+        return parent.read_file(name, max_bytes=MAX_KEY_FILE_BYTES)
+
+
+def _sound_keys(engine: Engine, content: bytes) -> tuple[tuple[bytes, ...], OstreeError | None]:
+    """Return the keys in a file, and why it does not count as a sound one.
+
+    A line that is no key does no harm beside one that is.
+    """
+    keys: list[bytes] = []
+    wrong: OstreeError | None = None
+    try:
+        for key in engine.read_public_keys(content):
+            try:
+                engine.check_public_key(key)
+            except FormatError as err:
+                err.add_note(f"{engine.name}: unable to read from NULL key-data input stream")
+                wrong = err
+            else:
+                keys.append(key)
+    except (FormatError, UnsupportedError) as err:
+        return tuple(keys), err
+    return tuple(keys), None if keys else wrong
+
+
+def _iter_paths(bases: tuple[str, ...], name: str) -> Iterator[str]:
+    """Give the files that there are: `name` in each directory, and all in ``NAME.d``."""
+    for base in bases:
+        try:
+            directory = Dir.at(base)
+        except FileNotFoundError:
+            continue
+        with directory:
+            if directory.exists(name):
+                yield f"{base}/{name}"
+            names = _list(directory, f"{name}.d")
+        if len(names) > _MAX_KEY_FILES:
+            raise NotFoundError(f"More than {_MAX_KEY_FILES} files in {base}/{name}.d")
+        for entry in sorted(names):
+            yield f"{base}/{name}.d/{entry}"
+
+
+def _list(parent: Dir, name: str) -> list[str]:
+    if not parent.exists(name):
+        return []
+    with parent.open_dir(name) as directory:
+        return directory.list()
