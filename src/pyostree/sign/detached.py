@@ -31,7 +31,7 @@ def decode_signatures(data: bytes) -> Metadata:
 
 
 def signatures_under(metadata: Metadata, key: str) -> tuple[bytes, ...] | None:
-    """Return the signatures that a dictionary has under `key`; None when that is no list of them."""
+    """Return the signatures under `key` of a dictionary; None when there is no list of them."""
     found = lookup(metadata, key)
     if found is None or found.type != _TYPE:
         return None
