@@ -1,0 +1,151 @@
+"""`EngineDemand`: signatures by engines that a remote asks for, and the keys that count for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pyostree.closing import Closing
+from pyostree.errors import ConfigError, OstreeError, VerificationError, describe
+from pyostree.formats.commit import Metadata
+from pyostree.formats.objects import Checksum
+from pyostree.remote.remotes import FILE_URL, Remotes
+from pyostree.sign.detached import check_signed, signatures_under
+from pyostree.sign.engine import Engine, Verifier, all_engines, find_engine
+from pyostree.sign.trust import TrustedKeys, load_key_file
+
+FOR_COMMITS, FOR_SUMMARY = "sign-verify", "sign-verify-summary"
+_OFF = ("", "false", "0")
+_ANY = ("true", "1")
+
+
+class EngineDemand(Closing):
+    """What asks for a good signature by one of some engines; a context manager.
+
+    Args:
+        verifiers: in the order in which they are asked, each with the keys that count.
+    """
+
+    def __init__(self, verifiers: Sequence[Verifier]) -> None:
+        if not verifiers:
+            raise ValueError("nothing could meet a demand without engines")
+        self._verifiers = tuple(verifiers)
+
+    def close(self) -> None:
+        """Close the verifiers."""
+        for verifier in self._verifiers:
+            verifier.close()
+
+    def check_fetched(self, data: bytes, metadata: Metadata | None) -> str:
+        """Let a commit pass that has just come, or not; return what is to be said of it.
+
+        Args:
+            metadata: its detached metadata; None when there is none.
+
+        Raises:
+            VerificationError: no engine finds a good signature by a key that counts.
+        """
+        if metadata is None:
+            raise VerificationError("Can't verify commit without detached metadata")
+        try:
+            return self._check_signed(data, metadata)
+        except VerificationError as err:
+            raise VerificationError(f"Can't verify commit: {err}") from err
+
+    def check_stored(self, checksum: Checksum, data: bytes, metadata: Metadata | None) -> str:
+        """Do the same for a commit that is in a repository (arguments as `check_fetched`)."""
+        found, failures = _ask(self._verifiers, data, metadata)
+        if found is None:
+            raise VerificationError(f"Can't verify commit {checksum}: {failures[0]}")
+        return found
+
+    def check_summary(self, data: bytes, metadata: Metadata) -> str:
+        """Do the same for a summary, whose signatures are in `metadata`."""
+        return self._check_signed(data, metadata)
+
+    def _check_signed(self, data: bytes, metadata: Metadata) -> str:
+        """Ask the engines for which there are signatures."""
+        concerned = [
+            verifier
+            for verifier in self._verifiers
+            if signatures_under(metadata, verifier.metadata_key) is not None
+        ]
+        if not concerned:
+            raise VerificationError("No signatures found")
+        found, failures = _ask(concerned, data, metadata)
+        if found is None:
+            others = len(failures) - 1
+            prefix = f"({others} other invalid signatures): " if others else ""
+            raise VerificationError(f"{prefix}{failures[0]}")
+        return found
+
+
+def read_engine_demand(remotes: Remotes, name: str, option: str) -> EngineDemand | None:
+    """Return what a remote demands by ``sign-verify`` or ``sign-verify-summary``, if anything.
+
+    Of a repository that is named by its URL nothing is demanded. The keys are read now.
+
+    Args:
+        option: `FOR_COMMITS` or `FOR_SUMMARY`.
+
+    Raises:
+        RemoteNotFoundError: no such remote.
+        UnsupportedError: it names an engine that there is not.
+        ConfigError: keys cannot be read, or it names an engine that has none.
+    """
+    value = None if name.startswith(FILE_URL) else remotes.get(name, option)
+    if value is None or value in _OFF:
+        return None
+    owner = remotes.key_owner(name)
+    if value in _ANY:
+        return _demand((engine, _read_keys(remotes, owner, engine)) for engine in all_engines())
+    # `remote add` joins names by commas, and the reference splits at semicolons.
+    engines = [find_engine(one) for one in re.split("[,;]", value)]
+    return _demand((engine, _require_keys(remotes, owner, engine)) for engine in engines)
+
+
+def _demand(engines: Iterable[tuple[Engine, TrustedKeys]]) -> EngineDemand:
+    return EngineDemand([engine.open_verifier(keys) for engine, keys in engines])
+
+
+def _require_keys(remotes: Remotes, owner: str, engine: Engine) -> TrustedKeys:
+    keys = _read_keys(remotes, owner, engine)
+    if not keys.trusted:
+        raise ConfigError(f"No keys found for required signapi type {engine.name}")
+    return keys
+
+
+def _read_keys(remotes: Remotes, owner: str, engine: Engine) -> TrustedKeys:
+    """Return the keys that are configured for an engine, which may be none."""
+    path = remotes.get(owner, f"verification-{engine.name}-file")
+    text = remotes.get(owner, f"verification-{engine.name}-key")
+    keys = TrustedKeys()
+    try:
+        if path is not None:
+            keys = load_key_file(engine, path)
+    except (OstreeError, OSError) as err:
+        raise _unusable(f"Failed loading '{engine.name}' keys from '{path}", err) from err
+    try:
+        return keys if text is None else keys.with_key(engine.parse_public_key(text))
+    except OstreeError as err:
+        what = f"Failed loading '{engine.name}' keys from inline `verification-key`"
+        raise _unusable(what, err) from err
+
+
+def _unusable(message: str, reason: Exception) -> ConfigError:
+    err = ConfigError(message)
+    err.hint = describe(reason)
+    return err
+
+
+def _ask(
+    verifiers: Sequence[Verifier], data: bytes, metadata: Metadata | None
+) -> tuple[str | None, list[str]]:
+    """Return what the first content verifier says, or None and why no one is content."""
+    failures = []
+    for verifier in verifiers:
+        try:
+            return check_signed(verifier, data, metadata), []
+        except (OstreeError, OSError) as err:
+            failures.append(describe(err))
+    return None, failures
