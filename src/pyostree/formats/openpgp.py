@@ -1,6 +1,6 @@
 """OpenPGP packets, as far as one must know them to tell a detached signature from other messages.
 
-Source: RFC 4880, sections 4.2 (packet headers) and 6.2 (ASCII armor).
+Source: RFC 4880, sections 4.2 (packet headers), 5.9 (literal data) and 6.2 (ASCII armor).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import binascii
 from pyostree.errors import FormatError
 
 _SIGNATURE = 2
+_LITERAL_HEADER = b"\xcb\xff"  # new format, kind 11; its length follows in four octets
+_BINARY_UNNAMED_UNDATED = b"b\0" + bytes(4)
 _ARMOR_BEGIN = b"-----BEGIN PGP SIGNATURE-----"
 _ARMOR_END = b"-----END PGP SIGNATURE-----"
 _CHECKSUM_MARK = b"="
@@ -67,6 +69,12 @@ def count_signatures(data: bytes) -> int:
     if position != len(data):
         raise FormatError("truncated OpenPGP packet")
     return count
+
+
+def encode_literal(data: bytes) -> bytes:
+    """Return a packet with content: after signatures, it is what they sign."""
+    size = len(_BINARY_UNNAMED_UNDATED) + len(data)
+    return _LITERAL_HEADER + size.to_bytes(4, "big") + _BINARY_UNNAMED_UNDATED + data
 
 
 def _new_length(data: bytes, position: int) -> tuple[int, int]:

@@ -22,7 +22,7 @@ _MAX_OUTPUT_BYTES = 64 << 20
 _MAX_ERROR_BYTES = 64 << 10
 _TIMEOUT_S = 300.0
 
-_COMMON = ("--batch", "--no-tty", "--no-greeting", "--status-fd=1")
+_COMMON = ("--batch", "--no-tty", "--no-greeting")
 # A private home: nothing may come from the user's or the system's configuration, no key from the
 # network, and no agent is left behind. Trust is flat: whatever key is in the home counts.
 _PRIVATE = (
@@ -55,8 +55,31 @@ class Output(NamedTuple):
 
 
 def run_private(home: Dir, arguments: Sequence[str], data: bytes | None = None) -> Output:
-    """Run gpg in a home of our own (see `Home`)."""
+    """Run gpg in a home of our own."""
     return _run([f"--homedir={home.label}", *_PRIVATE, *arguments], home, data, _TIMEOUT_S)
+
+
+def start_private(home: Dir, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start gpg in a home of our own, which is its working directory.
+
+    It reads from a pipe; status lines, and nothing that it has been given, come out of its standard
+    error.
+    """
+    import subprocess
+
+    return _start(
+        [
+            f"--homedir={home.label}",
+            *_PRIVATE,
+            "--logger-file=/dev/null",
+            "--status-fd=2",
+            *arguments,
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=home.label,
+    )
 
 
 def run_user(homedir: str | None, arguments: Sequence[str]) -> Output:
@@ -71,11 +94,18 @@ def run_user(homedir: str | None, arguments: Sequence[str]) -> Output:
 
 
 def _run(arguments: Sequence[str], scratch: Dir, data: bytes | None, timeout_s: float) -> Output:
+    import subprocess  # slow to import, and most pulls verify nothing
+
     errors_name = "errors"
     scratch.replace_file(errors_name, b"", mode=0o600, sync=False)
     with (
         open(f"{scratch.label}/{errors_name}", "r+b") as errors,
-        _start([PROGRAM, *_COMMON, *arguments], errors, has_input=data is not None) as process,
+        _start(
+            ["--status-fd=1", *arguments],
+            stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as process,
     ):
         timer = threading.Timer(timeout_s or threading.TIMEOUT_MAX, process.kill)
         timer.daemon = True
@@ -92,17 +122,18 @@ def _run(arguments: Sequence[str], scratch: Dir, data: bytes | None, timeout_s: 
 
 
 def _start(
-    command: Sequence[str], errors: IO[bytes], *, has_input: bool
+    arguments: Sequence[str],
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: int | IO[bytes],
+    cwd: str | None = None,
 ) -> subprocess.Popen[bytes]:
-    import subprocess  # slow to import, and most pulls verify nothing
+    import subprocess
 
+    command = [PROGRAM, *_COMMON, *arguments]
     try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd)
     except FileNotFoundError:
         err = UnsupportedError("GnuPG is needed for OpenPGP signatures, but there is no gpg")
         err.hint = "install GnuPG (Debian: apt-get install gpg)"

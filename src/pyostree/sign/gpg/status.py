@@ -5,13 +5,14 @@ Source: "Format of the --status-fd output" in GnuPG's doc/DETAILS.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 _PREFIX = "[GNUPG:] "
 _DOCUMENT_CLASSES = ("00", "01")  # made over a file; other classes certify keys and the like
 _RC_MISSING_KEY = "9"
 _VERDICTS = ("GOODSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG")
+_TROUBLE = ("FAILURE", "ERROR", "NODATA", "UNEXPECTED", "BADARMOR", "DECRYPTION")
 _ERRSIG_FIELDS = 6
 _VALIDSIG_FIELDS = 10
 
@@ -53,6 +54,25 @@ def parse_status(lines: Iterable[str]) -> tuple[SignatureStatus, ...]:
             # Twice the same word is nothing gpg says: whatever made it, it proves nothing.
             group[keyword if keyword not in group else "BADSIG"] = fields
     return tuple(_to_signature(group) for group in groups)
+
+
+def confirmed_statuses(lines: Sequence[str], name: str, count: int) -> tuple[SignatureStatus, ...]:
+    """Return the signatures of one file of several, nothing unless all is plainly well.
+
+    Args:
+        lines: what gpg has said since it was given the name.
+        name: of the file.
+        count: how many signatures are in it.
+    """
+    words = [line.removeprefix(_PREFIX) for line in lines if line.startswith(_PREFIX)]
+    starts = [word for word in words if word.startswith("FILE_START ")]
+    if starts != [f"FILE_START 1 {name}"] or words[0] != starts[0] or words[-1] != "FILE_DONE":
+        return ()
+    if any(word.startswith(_TROUBLE) for word in words) or words.count("FILE_DONE") != 1:
+        return ()
+    found = parse_status(lines)
+    is_plain = len(found) == count and all(one.is_valid or one.is_key_missing for one in found)
+    return found if is_plain and any(one.is_valid for one in found) else ()
 
 
 def parse_import_count(lines: Iterable[str]) -> tuple[int, int]:

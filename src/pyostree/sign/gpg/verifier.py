@@ -14,7 +14,8 @@ from pyostree.sign.gpg.keyrings import Keyrings
 from pyostree.sign.gpg.keys import Key, parse_keys
 from pyostree.sign.gpg.program import HOME_PREFIX, KEYRING, run_private
 from pyostree.sign.gpg.result import GpgSignature, with_key
-from pyostree.sign.gpg.status import parse_status
+from pyostree.sign.gpg.session import Session
+from pyostree.sign.gpg.status import SignatureStatus, parse_status
 
 _MAX_SIGNATURES = 1000
 _MAX_SIGNATURE_BYTES = 4 << 20
@@ -31,11 +32,12 @@ class GpgVerifier(Closing):
         self._keyrings = keyrings
         self._opened = ExitStack()
         self._home: Dir | None = None
+        self._session: Session | None = None
         self._keys: tuple[Key, ...] | None = None
 
     def close(self) -> None:
         """Remove the home."""
-        self._home = None
+        self._home = self._session = None
         self._opened.close()
 
     def verify(self, data: bytes, signatures: Sequence[bytes]) -> tuple[GpgSignature, ...]:
@@ -45,17 +47,14 @@ class GpgVerifier(Closing):
             VerificationError: there is no signature at all, or something that is none.
         """
         with doing("GPG"):
-            packets = _join(signatures)
+            packets, count = _join(signatures)
             home = self._open_home()
-            home.replace_file("data", data, mode=0o600, sync=False)
-            home.replace_file("signature", packets, mode=0o600, sync=False)
-            path = home.label
-            output = run_private(home, ["--verify", "--", f"{path}/signature", f"{path}/data"])
-            found = parse_status(output.lines())
-            if not found:
-                raise VerificationError(
-                    f"Unable to complete signature verification: {output.reason}"
-                )
+            found: tuple[SignatureStatus, ...] = ()
+            if self._session is not None:  # what is verified once needs no process that waits
+                found = self._session.confirm(packets, data, count)
+            else:
+                self._session = self._opened.enter_context(Session(home))
+            found = found or _verify_alone(home, packets, data, count)
             return tuple(with_key(status, self.list_keys()) for status in found)
 
     def list_keys(self) -> tuple[Key, ...]:
@@ -85,7 +84,21 @@ def list_keys(home: Dir, *key_ids: str) -> tuple[Key, ...]:
     return parse_keys(run_private(home, arguments).lines())
 
 
-def _join(signatures: Sequence[bytes]) -> bytes:
+def _verify_alone(
+    home: Dir, packets: bytes, data: bytes, count: int
+) -> tuple[SignatureStatus, ...]:
+    """Return what one gpg says of `count` signatures of `data`."""
+    home.replace_file("data", data, mode=0o600, sync=False)
+    home.replace_file("signature", packets, mode=0o600, sync=False)
+    path = home.label
+    output = run_private(home, ["--verify", "--", f"{path}/signature", f"{path}/data"])
+    found = parse_status(output.lines())
+    if not 0 < len(found) <= count:  # it stops at the first that is bad
+        raise VerificationError(f"Unable to complete signature verification: {output.reason}")
+    return found
+
+
+def _join(signatures: Sequence[bytes]) -> tuple[bytes, int]:
     if sum(map(len, signatures)) > _MAX_SIGNATURE_BYTES:
         raise VerificationError(f"More than {_MAX_SIGNATURE_BYTES} bytes of signatures")
     try:
@@ -97,4 +110,4 @@ def _join(signatures: Sequence[bytes]) -> bytes:
         raise VerificationError(_NO_DATA)
     if count > _MAX_SIGNATURES:
         raise VerificationError(f"More than {_MAX_SIGNATURES} signatures")
-    return packets
+    return packets, count
