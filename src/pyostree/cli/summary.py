@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from pyostree.cli.needs import REPO
 from pyostree.cli.options import flag, text, texts
-from pyostree.errors import OstreeError, UnsupportedError
+from pyostree.errors import OstreeError
 
 if TYPE_CHECKING:
     from pyostree.repo.commit_metadata import Signer
@@ -85,17 +85,20 @@ def _update(args: Args, repo: Repo) -> None:
     from pyostree.formats.epoch import parse_source_date_epoch
     from pyostree.repo.summary import parse_summary_metadata, update_summary
 
-    if args.sign:
-        raise UnsupportedError("Requested signature type is not implemented")
-    signers: tuple[Signer, ...] = ()
-    if args.gpg_sign:
-        from pyostree.sign.detached import gpg_signer
-
-        signers = tuple(gpg_signer(key_id, args.gpg_homedir) for key_id in args.gpg_sign)
+    summary, commit = _signers(args)
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     update_summary(
         repo,
         metadata=parse_summary_metadata(args.add_metadata),
         timestamp=None if epoch is None else parse_source_date_epoch(epoch),
-        signers=signers,
+        signers=summary,
+        commit_signers=commit,
     )
+
+
+def _signers(args: Args) -> tuple[tuple[Signer, ...], tuple[Signer, ...]]:
+    if not args.gpg_sign and not args.sign:
+        return (), ()
+    from pyostree.sign.summaries import summary_signers
+
+    return summary_signers(args.gpg_sign, args.gpg_homedir, args.sign, args.sign_type)

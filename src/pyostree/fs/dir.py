@@ -232,11 +232,12 @@ class Dir(DirHandle):
         with system_call("utimensat"):
             os.utime(name, dir_fd=self._fd)
 
-    def set_mtime(self, name: str, mtime_ns: int) -> None:
-        """Set the modification time, keeping the access time."""
+    def copy_times(self, source: str, name: str) -> None:
+        """Give `name` the times of access and modification of `source`."""
         with system_call("utimensat"):
-            atime_ns = os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_atime_ns
-            os.utime(name, ns=(atime_ns, mtime_ns), dir_fd=self._fd, follow_symlinks=False)
+            status = os.stat(source, dir_fd=self._fd, follow_symlinks=False)
+            times = (status.st_atime_ns, status.st_mtime_ns)
+            os.utime(name, ns=times, dir_fd=self._fd, follow_symlinks=False)
 
     def set_mtime_self(self, mtime_ns: int) -> None:
         """Set the modification time of this directory; its access time becomes now."""

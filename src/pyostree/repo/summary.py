@@ -41,6 +41,7 @@ def update_summary(
     metadata: Metadata = (),
     timestamp: int | None = None,
     signers: Sequence[Signer] = (),
+    commit_signers: Sequence[Signer] | None = None,
 ) -> None:
     """Publish a new summary, as ``ostree summary -u`` does.
 
@@ -50,7 +51,8 @@ def update_summary(
     Args:
         metadata: extra keys of the summary.
         timestamp: of that commit; None for now.
-        signers: sign the summary, and the commit.
+        signers: sign the summary.
+        commit_signers: sign that commit; None for `signers`.
 
     Raises:
         OstreeError, OSError: a ref or its commit cannot be read, or signing fails; the old summary
@@ -60,7 +62,8 @@ def update_summary(
         if repo.config.collection_id is not None:
             when = int(time.time()) if timestamp is None else timestamp
             commit = _metadata_commit(repo, repo.config.collection_id, metadata, when)
-            _store_metadata_commit(repo, repo.config.collection_id, commit, signers)
+            by = signers if commit_signers is None else commit_signers
+            _store_metadata_commit(repo, repo.config.collection_id, commit, by)
         regenerate_summary(repo, metadata=metadata, signers=signers)
 
 
@@ -76,11 +79,16 @@ def regenerate_summary(
         digests = read_delta_digests(repo)
         data = _make_summary(repo, metadata, digests)
         write_delta_indexes(repo, digests)
-        signatures: Metadata = ()
-        for sign in signers:
-            signatures = sign(data, signatures)
-        publish_summary(repo, data, encode_metadata(signatures) if signatures else None)
+        signatures = ordered_metadata(_sign(data, signers))
+        publish_summary(repo, data, encode_metadata(signatures) if signers else None)
         note_summary(repo, data)
+
+
+def _sign(data: bytes, signers: Sequence[Signer]) -> Metadata:
+    signatures: Metadata = ()
+    for sign in signers:
+        signatures = sign(data, signatures)
+    return signatures
 
 
 def parse_summary_metadata(arguments: Iterable[str]) -> Metadata:
@@ -129,7 +137,7 @@ def publish_summary(repo: Repo, summary: bytes, signature: bytes | None) -> None
             directory.replace_file(SUMMARY_NAME, summary, sync=repo.fsync)
             if signature is not None:
                 directory.replace_file(SIGNATURE_NAME, signature, sync=repo.fsync)
-                directory.set_mtime(SUMMARY_NAME, directory.stat(SIGNATURE_NAME).st_mtime_ns)
+                directory.copy_times(SIGNATURE_NAME, SUMMARY_NAME)
             directory.rename(SUMMARY_NAME, SUMMARY_NAME, to_dir=repo.dir)
             if signature is not None:
                 _rename_signature(repo, directory)
@@ -227,9 +235,6 @@ def _store_metadata_commit(
         repo.write_metadata(ObjectType.DIRMETA, _ROOT_META, expected=commit.root_meta)
         data = encode_commit(commit)
         written = repo.write_metadata(ObjectType.COMMIT, data)
-        signatures: Metadata = ()
-        for sign in signers:
-            signatures = sign(data, signatures)
-        if signatures:
-            repo.write_detached_metadata(written, signatures)
+        if signatures := _sign(data, signers):
+            repo.write_detached_metadata(written, ordered_metadata(signatures))
         transaction.set_collection_ref(CollectionRef(own_id, METADATA_REF), written)
