@@ -10,16 +10,12 @@ from pyostree.formats.gvariant import Variant, lookup
 from pyostree.repo.commit_metadata import Signer
 from pyostree.sign.engine import SecretKey, Verifier
 from pyostree.sign.gpg.keyrings import Keyrings, with_trusted
-from pyostree.sign.gpg.result import GpgSignature
+from pyostree.sign.gpg.result import METADATA_KEY, NO_SIGNATURES, GpgSignature
 from pyostree.sign.gpg.signer import GpgKey
 from pyostree.sign.gpg.verifier import GpgVerifier
 
-GPG_KEY = "ostree.gpgsigs"
+GPG_KEY = METADATA_KEY
 _TYPE = "aay"
-NO_SIGNATURES = (
-    "GPG verification enabled, but no signatures found "
-    "(use gpg-verify=false in remote config to disable)"
-)
 
 
 def decode_signatures(data: bytes) -> Metadata:

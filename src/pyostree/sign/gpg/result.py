@@ -11,6 +11,11 @@ from pyostree.errors import VerificationError
 from pyostree.sign.gpg.keys import Key
 from pyostree.sign.gpg.status import SignatureStatus
 
+METADATA_KEY = "ostree.gpgsigs"
+NO_SIGNATURES = (
+    "GPG verification enabled, but no signatures found "
+    "(use gpg-verify=false in remote config to disable)"
+)
 UNKNOWN_NAME = "[unknown name]"
 UNKNOWN_EMAIL = "[unknown email]"
 _ID_DIGITS = 16

@@ -6,6 +6,7 @@ from pyostree.errors import ConflictError, NotFoundError, OstreeError
 from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.keys import parse_keys
 from pyostree.sign.gpg.program import HOME_PREFIX, run_user
+from pyostree.sign.gpg.result import METADATA_KEY
 
 _MIN_ID_LENGTH = 8
 _MAX_SIGNATURE_BYTES = 1 << 20
@@ -22,6 +23,11 @@ class GpgKey:
     def __init__(self, key_id: str, homedir: str | None = None) -> None:
         self.key_id = key_id
         self.homedir = homedir
+
+    @property
+    def metadata_key(self) -> str:
+        """Under which key its signatures are kept."""
+        return METADATA_KEY
 
     def find(self) -> str:
         """Return the fingerprint of the primary key.

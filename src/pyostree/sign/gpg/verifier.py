@@ -13,7 +13,14 @@ from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.keyrings import Keyrings
 from pyostree.sign.gpg.keys import Key, parse_keys
 from pyostree.sign.gpg.program import HOME_PREFIX, KEYRING, run_private
-from pyostree.sign.gpg.result import GpgSignature, with_key
+from pyostree.sign.gpg.result import (
+    METADATA_KEY,
+    NO_SIGNATURES,
+    GpgSignature,
+    describe,
+    require_valid,
+    with_key,
+)
 from pyostree.sign.gpg.session import Session
 from pyostree.sign.gpg.status import SignatureStatus, parse_status
 
@@ -39,6 +46,23 @@ class GpgVerifier(Closing):
         """Remove the home."""
         self._home = self._session = None
         self._opened.close()
+
+    @property
+    def metadata_key(self) -> str:
+        """Under which key the signatures are kept that it verifies."""
+        return METADATA_KEY
+
+    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> str:
+        """Return the descriptions of all signatures of `data`, one of which is valid at least.
+
+        Raises:
+            VerificationError: none is.
+        """
+        if signatures is None:
+            raise VerificationError(NO_SIGNATURES)
+        found = self.verify(data, signatures)
+        require_valid(found)
+        return "".join(map(describe, found))
 
     def verify(self, data: bytes, signatures: Sequence[bytes]) -> tuple[GpgSignature, ...]:
         """Return what is to be said about each signature of `data`.
