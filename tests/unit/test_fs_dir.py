@@ -249,13 +249,13 @@ def test_link_links_a_symlink_itself(top: Dir, tmp_path: Path) -> None:
     assert os.readlink(tmp_path / "second") == "nowhere"
 
 
-def test_set_mtime_keeps_the_access_time(top: Dir, tmp_path: Path) -> None:
-    os.utime(tmp_path, (5, 6))
-    (tmp_path / "file").touch()
-    os.utime(tmp_path / "file", (5, 6))
-    top.set_mtime("file", 0)
-    status = (tmp_path / "file").stat()
-    assert (status.st_atime, status.st_mtime) == (5, 0)
+def test_copy_times_copies_both(top: Dir, tmp_path: Path) -> None:
+    for name in ("source", "link"):
+        (tmp_path / name).symlink_to("nowhere")
+    os.utime(tmp_path / "source", ns=(5_000_000_001, 6_000_000_002), follow_symlinks=False)
+    top.copy_times("source", "link")
+    status = (tmp_path / "link").lstat()
+    assert (status.st_atime_ns, status.st_mtime_ns) == (5_000_000_001, 6_000_000_002)
 
 
 def test_random_name_has_six_characters_and_varies() -> None:
