@@ -69,8 +69,8 @@ def _print_signatures(args: Args, sysroot: Sysroot, status: DeploymentStatus, ou
 
     if args.verify:
         found = verify_deployment(sysroot, status.deployment)
-        text = "".join(describe(signature, "GPG: ") for signature in found)
-        out.write(f"{text}\n")
+        texts = ["".join(describe(one, "GPG: ") for one in found.gpg), found.engines]
+        print("\n".join(text for text in texts if text), file=out)
         return
     with doing(f"Deployment {status.position}"):
         for signature in read_signatures(sysroot, status.deployment):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pyostree.errors import OstreeError, RemoteNotFoundError, VerificationError
+from pyostree.formats.commit import decode_metadata
 from pyostree.formats.refspec import parse_refspec
-from pyostree.remote.endpoints import read_demands, unverifiable
+from pyostree.remote.endpoints import read_demands
 from pyostree.remote.keyrings import open_remote_verifier
 from pyostree.remote.remotes import Remotes
-from pyostree.sign.commits import verify_commit
-from pyostree.sign.gpg.result import GpgSignature, require_valid
+from pyostree.remote.verify import CommitVerification, verify_commit_data
+from pyostree.sign.detached import verify_gpg
+from pyostree.sign.gpg.result import GpgSignature
+from pyostree.sign.stored import read_stored_commit
 from pyostree.sysroot.deployment import Deployment
 from pyostree.sysroot.sysroot import Sysroot
 
@@ -20,6 +23,7 @@ def read_signatures(sysroot: Sysroot, deployment: Deployment) -> tuple[GpgSignat
 
     Raises:
         VerificationError: the remote demands a signature and there is none at all.
+        OstreeError, OSError: they cannot be looked at.
     """
     remote = _remote_of(deployment)
     if remote is None:
@@ -30,15 +34,20 @@ def read_signatures(sysroot: Sysroot, deployment: Deployment) -> tuple[GpgSignat
             return ()
     except RemoteNotFoundError:
         return ()
-    return _verify(sysroot, deployment, remotes, remote)
+    stored = read_stored_commit(sysroot.repo, deployment.checksum)
+    metadata = None if stored.detached is None else decode_metadata(stored.detached)
+    with open_remote_verifier(remotes, remote) as verifier:
+        return verify_gpg(verifier, stored.data, metadata)
 
 
-def verify_deployment(sysroot: Sysroot, deployment: Deployment) -> tuple[GpgSignature, ...]:
-    """Return the OpenPGP signatures of a deployed commit; at least one of them is valid.
+def verify_deployment(sysroot: Sysroot, deployment: Deployment) -> CommitVerification:
+    """Return what is to be said of a deployed commit that has all signatures that are demanded.
 
     Raises:
-        VerificationError: none is, or none can be demanded.
+        VerificationError: it has not, or none can be demanded.
         RemoteNotFoundError: the remote that the commit came from is not configured.
+        ChecksumMismatchError: the repository has something else in place of the commit.
+        OstreeError, OSError: the keys cannot be had.
     """
     try:
         sysroot.repo.load_commit(deployment.checksum)
@@ -49,28 +58,9 @@ def verify_deployment(sysroot: Sysroot, deployment: Deployment) -> tuple[GpgSign
     remote = _remote_of(deployment)
     if remote is None:
         raise VerificationError("Cannot verify deployment without remote")
-    remotes = Remotes.load(sysroot.repo)
-    demands = read_demands(remotes, remote)
-    if demands.engine_commits:
-        raise unverifiable(remote, "sign-verify")
-    if not demands.gpg_commits:
-        raise VerificationError(
-            f"Cannot verify commit for remote {remote}; GPG verification disabled, "
-            "and no signapi verifiers configured"
-        )
-    if sysroot.repo.read_detached_metadata(deployment.checksum) is None:
-        raise VerificationError("Can't verify commit without detached metadata")
-    found = _verify(sysroot, deployment, remotes, remote)
-    require_valid(found)
-    return found
+    stored = read_stored_commit(sysroot.repo, deployment.checksum)
+    return verify_commit_data(Remotes.load(sysroot.repo), remote, stored.data, stored.detached)
 
 
 def _remote_of(deployment: Deployment) -> str | None:
     return None if deployment.refspec is None else parse_refspec(deployment.refspec).remote
-
-
-def _verify(
-    sysroot: Sysroot, deployment: Deployment, remotes: Remotes, remote: str
-) -> tuple[GpgSignature, ...]:
-    with open_remote_verifier(remotes, remote) as verifier:
-        return verify_commit(sysroot.repo, deployment.checksum, verifier)
