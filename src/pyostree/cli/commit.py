@@ -11,7 +11,6 @@ from pyostree.cli.needs import REPO_WRITABLE
 from pyostree.cli.options import boolean, filename, flag, integer, positional, text, texts
 
 if TYPE_CHECKING:
-    from pyostree.formats.commit import Metadata
     from pyostree.formats.commit_message import CommitMessage
     from pyostree.repo.commit import CommitResult
     from pyostree.repo.commit_metadata import Signer
@@ -222,18 +221,15 @@ def _timestamp(date: str | None) -> int:
 def _signers(args: Args) -> tuple[Signer, ...]:
     signers: tuple[Signer, ...] = ()
     if args.sign or args.sign_from_file:
-        signers += (_refuse_to_sign,)
+        from pyostree.sign.signers import file_signers, key_signers
+
+        signers += key_signers(args.sign, args.sign_type, of_commits=True)
+        signers += file_signers(args.sign_from_file, args.sign_type, of_commits=True)
     if args.gpg_sign:
         from pyostree.sign.detached import gpg_signer
 
         signers += tuple(gpg_signer(key_id, args.gpg_homedir) for key_id in args.gpg_sign)
     return signers
-
-
-def _refuse_to_sign(data: bytes, metadata: Metadata) -> Metadata:
-    from pyostree.errors import UnsupportedError
-
-    raise UnsupportedError("Requested signature type is not implemented")
 
 
 def _print_result(result: CommitResult, out: TextIO, *, table: bool) -> None:

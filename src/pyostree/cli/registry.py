@@ -152,6 +152,7 @@ TOP = Group(
         Command("reset", "reset", "Point a ref to an earlier commit of its history"),
         Command("rev-parse", "rev_parse", "Print the checksum that a revision names"),
         Command("serve", "serve", "Serve repositories over HTTP, for production use"),
+        Command("sign", "sign", "Sign a commit with a key, or verify its signatures"),
         Command("show", "show", "Show a commit or another metadata object"),
         _STATIC_DELTA,
         Command("summary", "summary", "Show or regenerate the summary"),

@@ -6,7 +6,17 @@ _COMPATIBLE_VERSION = "2026.5"  # the release of the reference whose behaviour w
 
 # The reference's words for optional parts; scripts grep for them, so a word stands here only when
 # the part works in this build.
-_FEATURES = ("ex-fsverity", "gpgme", "inode64", "libarchive", "libcurl", "release", "selinux")
+_FEATURES = (
+    "ex-fsverity",
+    "gpgme",
+    "inode64",
+    "libarchive",
+    "libcurl",
+    "release",
+    "selinux",
+    "sign-ed25519",
+    "sign-spki",
+)
 
 
 def version_text() -> str:

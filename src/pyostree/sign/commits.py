@@ -6,17 +6,21 @@ from collections.abc import Sequence
 
 from pyostree.errors import doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
+from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.repo import Repo
 from pyostree.sign.detached import (
     add_gpg_signature,
     gpg_signatures,
     remove_gpg_signatures,
     verify_gpg,
+    with_signature,
 )
 from pyostree.sign.gpg.keyrings import Keyrings, keyrings_in, with_trusted
 from pyostree.sign.gpg.result import GpgSignature
 from pyostree.sign.gpg.signer import GpgKey
 from pyostree.sign.gpg.verifier import GpgVerifier
+
+_TURN_NAME = "sign-lock"  # in tmp/
 
 
 def sign_commit(repo: Repo, checksum: Checksum, key: GpgKey) -> None:
@@ -26,11 +30,24 @@ def sign_commit(repo: Repo, checksum: Checksum, key: GpgKey) -> None:
         ConflictError: the key has signed it already.
         NotFoundError: there is no such secret key.
     """
-    with doing("Failed to read commit"):
-        data = _read(repo, checksum)
+    data = read_commit_to_sign(repo, checksum)
     with doing("Failed to read detached metadata"):
         metadata = repo.read_detached_metadata(checksum) or ()
     repo.write_detached_metadata(checksum, add_gpg_signature(key, data, metadata))
+
+
+def read_commit_to_sign(repo: Repo, checksum: Checksum) -> bytes:
+    """Return the bytes of a commit object (errors as `read_commit`)."""
+    with doing("Failed to read commit"):
+        return read_commit(repo, checksum)
+
+
+def append_signature(repo: Repo, checksum: Checksum, key: str, signature: bytes) -> None:
+    """Add one signature to those that a commit has under `key`; others may add theirs meanwhile."""
+    with one_at_a_time(repo.tmp, _TURN_NAME):
+        with doing("Failed to read detached metadata"):
+            metadata = repo.read_detached_metadata(checksum) or ()
+        repo.write_detached_metadata(checksum, with_signature(metadata, key, signature))
 
 
 def delete_signatures(repo: Repo, checksum: Checksum, key_ids: Sequence[str]) -> int:
@@ -39,7 +56,7 @@ def delete_signatures(repo: Repo, checksum: Checksum, key_ids: Sequence[str]) ->
     The keys must be in a keyring of the repository or of this machine.
     """
     metadata = repo.read_detached_metadata(checksum) or ()
-    data = _read(repo, checksum)
+    data = read_commit(repo, checksum)
     with open_verifier(repo) as verifier:
         metadata, count = remove_gpg_signatures(verifier, data, metadata, key_ids)
     if count:
@@ -60,7 +77,7 @@ def verify_commit(
     Raises:
         VerificationError: it has none.
     """
-    return verify_gpg(verifier, _read(repo, checksum), repo.read_detached_metadata(checksum))
+    return verify_gpg(verifier, read_commit(repo, checksum), repo.read_detached_metadata(checksum))
 
 
 def open_verifier(repo: Repo, homedir: str | None = None) -> GpgVerifier:
@@ -68,5 +85,10 @@ def open_verifier(repo: Repo, homedir: str | None = None) -> GpgVerifier:
     return GpgVerifier(with_trusted(Keyrings() + keyrings_in(repo.dir), homedir))
 
 
-def _read(repo: Repo, checksum: Checksum) -> bytes:
+def read_commit(repo: Repo, checksum: Checksum) -> bytes:
+    """Return the bytes of a commit object.
+
+    Raises:
+        ObjectNotFoundError: it is not in the repository.
+    """
     return repo.store.read_metadata(ObjectName(checksum, ObjectType.COMMIT))

@@ -54,8 +54,13 @@ def replace_signatures(
 
 def add_signature(key: SecretKey, data: bytes, metadata: Metadata) -> Metadata:
     """Return the dictionary with one more signature of `data` (errors as `SecretKey.sign`)."""
-    before = signatures_under(metadata, key.metadata_key) or ()
-    return replace_signatures(metadata, (*before, key.sign(data)), key.metadata_key)
+    return with_signature(metadata, key.metadata_key, key.sign(data))
+
+
+def with_signature(metadata: Metadata, key: str, signature: bytes) -> Metadata:
+    """Return the dictionary with one more signature under `key`."""
+    before = signatures_under(metadata, key) or ()
+    return replace_signatures(metadata, (*before, signature), key)
 
 
 def check_signed(verifier: Verifier, data: bytes, metadata: Metadata | None) -> str:

@@ -73,7 +73,12 @@ class Engine(Protocol):
         """
 
     def read_secret_keys(self, content: bytes) -> Iterator[SecretKey]:
-        """Give the keys of a file, up to what is wrong in it (errors as `parse_secret_key`)."""
+        """Give the keys of a file, up to what is wrong in it.
+
+        Raises:
+            KeyFileError: the file is not of the form that holds keys.
+            FormatError: what should be a key is none.
+        """
 
     def parse_public_key(self, text: str) -> bytes:
         """Return the key that a command line or a configuration gives.
@@ -86,7 +91,7 @@ class Engine(Protocol):
         """Give the keys of a file, up to what is wrong in it; they may still be none.
 
         Raises:
-            FormatError: the file is not of the form that holds keys.
+            KeyFileError: the file is not of the form that holds keys.
             UnsupportedError: keys of this engine are not kept in files.
         """
 

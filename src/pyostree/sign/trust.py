@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.errors import FormatError, NotFoundError, OstreeError, UnsupportedError, doing
 from pyostree.fs.dir import Dir
+from pyostree.sign.key_files import read_key_file
 
 if TYPE_CHECKING:
     from pyostree.sign.engine import Engine
 
 SYSTEM_DIRS = ("/etc/ostree", "/usr/share/ostree")
-MAX_KEY_FILE_BYTES = 16 << 20
 _MAX_KEY_FILES = 10_000
 
 
@@ -35,6 +35,10 @@ class TrustedKeys(NamedTuple):
     def with_key(self, key: bytes) -> TrustedKeys:
         """Return these and one more."""
         return self._replace(trusted=(*self.trusted, key))
+
+    def with_first(self, keys: tuple[bytes, ...]) -> TrustedKeys:
+        """Return these and others, as if the others had been loaded before."""
+        return self._replace(trusted=(*keys, *self.trusted))
 
 
 def load_key_file(engine: Engine, path: str) -> TrustedKeys:
@@ -93,24 +97,6 @@ def _load_revoked(engine: Engine, bases: tuple[str, ...]) -> frozenset[bytes]:
                 engine.check_public_key(key)
                 revoked.add(key)
     return frozenset(revoked)
-
-
-def read_key_file(path: str) -> bytes:
-    """Return the content of a file of keys.
-
-    Raises:
-        NotFoundError: it is no regular file.
-        OSError: it cannot be read.
-    """
-    not_regular = NotFoundError(f"File object '{path}' is not a regular file")
-    try:
-        parent, name = Dir.above(path)
-    except OSError:
-        raise not_regular from None
-    with parent:
-        if not parent.is_file(name):
-            raise not_regular
-        return parent.read_file(name, max_bytes=MAX_KEY_FILE_BYTES)
 
 
 def _sound_keys(engine: Engine, content: bytes) -> tuple[tuple[bytes, ...], OstreeError | None]:

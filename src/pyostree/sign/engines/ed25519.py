@@ -15,6 +15,7 @@ from pyostree.errors import FormatError, VerificationError
 from pyostree.formats.lenient_base64 import decode_lenient_base64
 from pyostree.sign.engine import Engine
 from pyostree.sign.engines.keyed import Check, KeyedVerifier
+from pyostree.sign.key_files import KeyFileError
 from pyostree.sign.trust import TrustedKeys
 
 _NAME = "ed25519"
@@ -58,7 +59,11 @@ class Ed25519:
         return Ed25519SecretKey(key[:_SEED_BYTES])
 
     def read_secret_keys(self, content: bytes) -> Iterator[Ed25519SecretKey]:
-        """Give the keys of a file, one a line (errors as `parse_secret_key`)."""
+        """Give the keys of a file, one a line.
+
+        Raises:
+            FormatError: a line is no key, or empty; `KeyFileError` then.
+        """
         return map(self.parse_secret_key, _iter_lines(content))
 
     def parse_public_key(self, text: str) -> bytes:
@@ -75,7 +80,7 @@ class Ed25519:
         """Give what the lines of a file stand for.
 
         Raises:
-            FormatError: a line is empty.
+            KeyFileError: a line is empty.
         """
         return map(decode_lenient_base64, _iter_lines(content))
 
@@ -114,7 +119,7 @@ def _iter_lines(content: bytes) -> Iterator[str]:
     """Give the lines of a file of keys; the last one may end with the file."""
     for line in content.removesuffix(b"\n").split(b"\n") if content else ():
         if not line:
-            raise FormatError("Invalid base64 blob format")
+            raise KeyFileError("Invalid base64 blob format")
         yield line.decode("ascii", "replace")
 
 

@@ -27,6 +27,7 @@ from pyostree.formats.lenient_base64 import decode_lenient_base64
 from pyostree.formats.pem import iter_pem
 from pyostree.sign.engine import Engine
 from pyostree.sign.engines.keyed import Check, KeyedVerifier
+from pyostree.sign.key_files import KeyFileError
 from pyostree.sign.trust import TrustedKeys
 
 _NAME = "spki"
@@ -79,7 +80,7 @@ class Spki:
         """Give the keys of a PEM file.
 
         Raises:
-            FormatError: something else is in it.
+            KeyFileError: something else is in it.
         """
         return map(SpkiSecretKey, _iter_blocks(content, "PRIVATE KEY"))
 
@@ -91,7 +92,7 @@ class Spki:
         """Give the keys of a PEM file.
 
         Raises:
-            FormatError: something else is in it.
+            KeyFileError: something else is in it.
         """
         return _iter_blocks(content, "PUBLIC KEY")
 
@@ -131,4 +132,7 @@ def _open_key(der: bytes) -> Check:
 
 
 def _iter_blocks(content: bytes, label: str) -> Iterator[bytes]:
-    return iter_pem(content.decode("ascii", "replace"), label)
+    try:
+        yield from iter_pem(content.decode("ascii", "replace"), label)
+    except FormatError as err:
+        raise KeyFileError(str(err)) from None

@@ -1,0 +1,56 @@
+"""``ostree sign COMMIT [KEY...]``: sign a commit with keys of an engine, or verify it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from pyostree.cli.needs import REPO
+from pyostree.cli.options import UsageError, flag, positional, positionals, text
+
+if TYPE_CHECKING:
+    from pyostree.repo.repo import Repo
+
+PARAMETERS = "COMMIT KEY-ID..."
+NEEDS = REPO
+OPTIONS = (
+    # Accepted only: the reference, too, signs instead.
+    flag("delete", "d", help="Ignored; gpg-sign removes signatures, this command does not"),
+    flag("verify", help="Verify the signatures"),
+    text("sign-type", "s", metavar="NAME", help="Kind of signature (default: ed25519)"),
+    text("keys-file", metavar="NAME", help="Read keys from a file"),
+    text("keys-dir", metavar="NAME", help="Verify with the trusted and revoked keys below it"),
+    positional("commit"),
+    positionals("keys"),
+)
+
+
+class Args(NamedTuple):
+    """Values of the options."""
+
+    delete: bool
+    verify: bool
+    sign_type: str | None
+    keys_file: str | None
+    keys_dir: str | None
+    commit: str | None
+    keys: tuple[str, ...]
+
+
+def run(args: Args, repo: Repo, out: TextIO) -> None:
+    """Sign with each key in turn, or print which key has signed."""
+    from pyostree.sign.by_engine import sign_with_engine, verify_with_engine
+    from pyostree.sign.engine import DEFAULT_ENGINE
+
+    if args.commit is None:
+        raise UsageError("Need a COMMIT to sign or verify", spaced=False)
+    if not (args.verify or args.keys or args.keys_file is not None):
+        raise UsageError("Need at least one KEY-ID to sign with", spaced=False)
+    checksum = repo.resolve(args.commit)
+    engine_name = args.sign_type or DEFAULT_ENGINE
+    if not args.verify:
+        sign_with_engine(repo, checksum, engine_name, args.keys, args.keys_file)
+        return
+    said = verify_with_engine(
+        repo, checksum, engine_name, args.keys, keys_file=args.keys_file, keys_dir=args.keys_dir
+    )
+    print(said, file=out)

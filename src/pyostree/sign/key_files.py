@@ -1,0 +1,50 @@
+"""Files of keys, as bytes: which of them are read, and how long they may be."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pyostree.errors import FormatError, NotFoundError
+from pyostree.fs.dir import Dir
+
+MAX_KEY_FILE_BYTES = 16 << 20
+
+
+class KeyFileError(FormatError):
+    """A file is not of the form that holds keys; those before the fault may have been used."""
+
+
+def read_key_file(path: str) -> bytes:
+    """Return the content of a file of keys.
+
+    Raises:
+        NotFoundError: it is no regular file.
+        OSError: it cannot be read.
+    """
+    not_regular = NotFoundError(f"File object '{path}' is not a regular file")
+    try:
+        parent, name = Dir.above(path)
+    except OSError:
+        raise not_regular from None
+    with parent:
+        if not parent.is_file(name):
+            raise not_regular
+        return parent.read_file(name, max_bytes=MAX_KEY_FILE_BYTES)
+
+
+def open_key_file(path: str) -> bytes:
+    """Return the content of a file of keys that is named to sign a new commit.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read; in the reference's words.
+    """
+    try:
+        parent, name = Dir.above(path)
+        with parent:
+            if parent.is_dir(name):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            return parent.read_file(name, max_bytes=MAX_KEY_FILE_BYTES)
+    except OSError as err:
+        err.__notes__ = [f"Error opening file {os.path.abspath(path)}"]
+        raise
