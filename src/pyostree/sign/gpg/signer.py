@@ -6,6 +6,7 @@ from pyostree.errors import ConflictError, NotFoundError, OstreeError
 from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.keys import parse_keys
 from pyostree.sign.gpg.program import HOME_PREFIX, run_user
+from pyostree.sign.gpg.status import parse_failure
 from pyostree.sign.gpg.result import METADATA_KEY
 
 _MIN_ID_LENGTH = 8
@@ -70,5 +71,6 @@ class GpgKey:
                 ],
             )
             if output.status != 0 or not scratch.is_file("signature", follow=False):
-                raise OstreeError(f"Failure signing commit file: GPGME: {output.reason}")
+                reason = parse_failure(output.lines(), output.reason)
+                raise OstreeError(f"Failure signing commit file: {reason}")
             return scratch.read_file("signature", max_bytes=_MAX_SIGNATURE_BYTES)

@@ -12,6 +12,10 @@ _PREFIX = "[GNUPG:] "
 _DOCUMENT_CLASSES = ("00", "01")  # made over a file; other classes certify keys and the like
 _RC_MISSING_KEY = "9"
 _VERDICTS = ("GOODSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG")
+_OWN_SOURCE = "GPGME"
+_SOURCES = {4: "GPG Agent", 5: "Pinentry", 6: "SCD"}  # as libgpg-error numbers them
+_SOURCE_SHIFT = 24
+_SOURCE_MASK = 0x7F
 _TROUBLE = ("FAILURE", "ERROR", "NODATA", "UNEXPECTED", "BADARMOR", "DECRYPTION")
 _ERRSIG_FIELDS = 6
 _VALIDSIG_FIELDS = 10
@@ -73,6 +77,21 @@ def confirmed_statuses(lines: Sequence[str], name: str, count: int) -> tuple[Sig
     found = parse_status(lines)
     is_plain = len(found) == count and all(one.is_valid or one.is_key_missing for one in found)
     return found if is_plain and any(one.is_valid for one in found) else ()
+
+
+def parse_failure(lines: Iterable[str], reason: str) -> str:
+    """Return why something could not be signed, in the form that GPGME gives it.
+
+    Args:
+        reason: gpg's last complaint, which ends with it.
+    """
+    source = _OWN_SOURCE
+    for line in lines:
+        keyword, *fields = line.removeprefix(_PREFIX).split(" ")
+        if keyword == "FAILURE" and len(fields) > 1:
+            number = _number(fields[1]) >> _SOURCE_SHIFT & _SOURCE_MASK
+            source = _SOURCES.get(number, _OWN_SOURCE)
+    return f"{source}: {reason.rpartition(': ')[2]}"
 
 
 def parse_import_count(lines: Iterable[str]) -> tuple[int, int]:
