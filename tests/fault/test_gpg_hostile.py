@@ -11,7 +11,8 @@ from fault.scripted_server import scripted_server
 from gpg_lab import KEYS, GpgHome, gpg_home
 from pyostree.formats.commit import decode_metadata, encode_metadata
 from pyostree.formats.gvariant import Variant
-from pyostree.sign.detached import GPG_KEY, gpg_signatures
+from pyostree.sign.gpg.detached import gpg_signatures
+from pyostree.sign.gpg.result import METADATA_KEY
 from repo_lab import Result, commit, make_repo, must, ours, reference, write_files
 
 Spoil = Callable[["Source"], None]
@@ -52,7 +53,7 @@ class Source:
         return signature
 
     def set_signatures(self, *signatures: bytes) -> None:
-        self.detached.write_bytes(encode_metadata(((GPG_KEY, Variant("aay", signatures)),)))
+        self.detached.write_bytes(encode_metadata(((METADATA_KEY, Variant("aay", signatures)),)))
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def no_list(source: Source) -> None:
 
 def wrong_type(source: Source) -> None:
     signature = source.signature_of(source.new)
-    source.detached.write_bytes(encode_metadata(((GPG_KEY, Variant("ay", signature)),)))
+    source.detached.write_bytes(encode_metadata(((METADATA_KEY, Variant("ay", signature)),)))
 
 
 def truncate_file(source: Source) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gpg_lab import FINGERPRINT, KEYS, USERS, GpgHome, gpg_home
 from pyostree.repo.repo import Repo
-from pyostree.sign.detached import gpg_signatures
+from pyostree.sign.gpg.detached import gpg_signatures
 from repo_lab import WHEN, Command, Result, commit, make_repo, must, ours, reference, write_files
 
 BOTH = pytest.mark.parametrize(

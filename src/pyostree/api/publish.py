@@ -31,7 +31,7 @@ def make_signers(
     """Return what signs with the secret keys of a home directory of GnuPG."""
     if not gpg_keys:
         return ()
-    from pyostree.sign.detached import gpg_signer
+    from pyostree.sign.gpg.detached import gpg_signer
 
     home = None if gpg_home is None else os.fspath(gpg_home)
     return tuple(gpg_signer(key, home) for key in gpg_keys)

@@ -226,7 +226,7 @@ def _signers(args: Args) -> tuple[Signer, ...]:
         signers += key_signers(args.sign, args.sign_type, of_commits=True)
         signers += file_signers(args.sign_from_file, args.sign_type, of_commits=True)
     if args.gpg_sign:
-        from pyostree.sign.detached import gpg_signer
+        from pyostree.sign.gpg.detached import gpg_signer
 
         signers += tuple(gpg_signer(key_id, args.gpg_homedir) for key_id in args.gpg_sign)
     return signers

@@ -31,7 +31,7 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Sign with each key in turn, or remove signatures."""
-    from pyostree.sign.commits import delete_signatures, sign_commit
+    from pyostree.sign.gpg.commits import delete_signatures, sign_commit
     from pyostree.sign.gpg.signer import GpgKey
 
     if args.commit is None:

@@ -175,7 +175,7 @@ def _print_commit(args: Args, repo: Repo, checksum: Checksum, out: TextIO) -> No
 
 
 def _print_signatures(args: Args, repo: Repo, checksum: Checksum, out: TextIO) -> None:
-    from pyostree.sign.commits import is_gpg_signed, open_verifier, verify_commit
+    from pyostree.sign.gpg.commits import is_gpg_signed, open_verifier, verify_commit
 
     if not is_gpg_signed(repo, checksum):
         return

@@ -67,7 +67,8 @@ def _print_signatures(args: Args, data: bytes, signature: bytes | None, out: Tex
     if signature is None:
         print("Summary is unsigned", file=out)
         return
-    from pyostree.sign.detached import decode_signatures, gpg_signatures, verify_gpg
+    from pyostree.sign.detached import decode_signatures
+    from pyostree.sign.gpg.detached import gpg_signatures, verify_gpg
     from pyostree.sign.gpg.keyrings import Keyrings, with_trusted
     from pyostree.sign.gpg.verifier import GpgVerifier
 

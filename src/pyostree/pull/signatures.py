@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pyostree.closing import Closing
 from pyostree.errors import ChecksumMismatchError, VerificationError, doing
-from pyostree.formats.commit import decode_metadata
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.options import PullOptions
 from pyostree.pull.progress import Verification
@@ -109,14 +108,15 @@ class CommitSignatures(Closing):
         """
         if self._verifier is None or _key(checksum, detached) in self._checked:
             return
-        from pyostree.sign.detached import verify_gpg
+        from pyostree.sign.detached import decode_signatures
+        from pyostree.sign.gpg.detached import verify_gpg
         from pyostree.sign.gpg.result import require_valid
 
         actual = Checksum(hashlib.sha256(data).digest())
         if actual != checksum:
             raise ChecksumMismatchError("commit", str(checksum), str(actual))
         with doing(f"Commit {checksum}"):
-            metadata = None if detached is None else decode_metadata(detached)
+            metadata = None if detached is None else decode_signatures(detached)
             for verifier in self._by_commit.get(checksum, (self._verifier,)):
                 found = verify_gpg(verifier, data, metadata)
                 self.results.append(Verification(checksum, found))

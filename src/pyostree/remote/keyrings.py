@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pyostree.errors import ConfigError, doing
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.repo import Repo
-from pyostree.sign.detached import decode_signatures, verify_gpg
+from pyostree.sign.detached import decode_signatures
+from pyostree.sign.gpg.detached import verify_gpg
 from pyostree.sign.gpg.importer import import_keys
 from pyostree.sign.gpg.keyrings import (
     MAX_KEYRING_BYTES,

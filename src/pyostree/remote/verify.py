@@ -12,7 +12,7 @@ from pyostree.remote.endpoints import read_demands
 from pyostree.remote.keyrings import open_remote_verifier
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.sign_keys import FOR_COMMITS, read_engine_demand
-from pyostree.sign.detached import verify_gpg
+from pyostree.sign.gpg.detached import verify_gpg
 from pyostree.sign.gpg.result import GpgSignature, require_valid
 
 

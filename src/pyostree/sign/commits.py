@@ -1,39 +1,14 @@
-"""Signatures of commits, which are kept in their detached metadata."""
+"""Commits as what is signed, their detached metadata as where signatures are kept."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from pyostree.errors import doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.repo import Repo
-from pyostree.sign.detached import (
-    add_gpg_signature,
-    gpg_signatures,
-    remove_gpg_signatures,
-    verify_gpg,
-    with_signature,
-)
-from pyostree.sign.gpg.keyrings import Keyrings, keyrings_in, with_trusted
-from pyostree.sign.gpg.result import GpgSignature
-from pyostree.sign.gpg.signer import GpgKey
-from pyostree.sign.gpg.verifier import GpgVerifier
+from pyostree.sign.detached import with_signature
 
 _TURN_NAME = "sign-lock"  # in tmp/
-
-
-def sign_commit(repo: Repo, checksum: Checksum, key: GpgKey) -> None:
-    """Add an OpenPGP signature to a commit.
-
-    Raises:
-        ConflictError: the key has signed it already.
-        NotFoundError: there is no such secret key.
-    """
-    data = read_commit_to_sign(repo, checksum)
-    with doing("Failed to read detached metadata"):
-        metadata = repo.read_detached_metadata(checksum) or ()
-    repo.write_detached_metadata(checksum, add_gpg_signature(key, data, metadata))
 
 
 def read_commit_to_sign(repo: Repo, checksum: Checksum) -> bytes:
@@ -48,41 +23,6 @@ def append_signature(repo: Repo, checksum: Checksum, key: str, signature: bytes)
         with doing("Failed to read detached metadata"):
             metadata = repo.read_detached_metadata(checksum) or ()
         repo.write_detached_metadata(checksum, with_signature(metadata, key, signature))
-
-
-def delete_signatures(repo: Repo, checksum: Checksum, key_ids: Sequence[str]) -> int:
-    """Remove the first OpenPGP signature of each key from a commit; return how many there were.
-
-    The keys must be in a keyring of the repository or of this machine.
-    """
-    metadata = repo.read_detached_metadata(checksum) or ()
-    data = read_commit(repo, checksum)
-    with open_verifier(repo) as verifier:
-        metadata, count = remove_gpg_signatures(verifier, data, metadata, key_ids)
-    if count:
-        repo.write_detached_metadata(checksum, metadata)
-    return count
-
-
-def is_gpg_signed(repo: Repo, checksum: Checksum) -> bool:
-    """Tell whether a commit has a list of OpenPGP signatures, good or bad."""
-    return gpg_signatures(repo.read_detached_metadata(checksum) or ()) is not None
-
-
-def verify_commit(
-    repo: Repo, checksum: Checksum, verifier: GpgVerifier
-) -> tuple[GpgSignature, ...]:
-    """Return what is to be said about the OpenPGP signatures of a commit.
-
-    Raises:
-        VerificationError: it has none.
-    """
-    return verify_gpg(verifier, read_commit(repo, checksum), repo.read_detached_metadata(checksum))
-
-
-def open_verifier(repo: Repo, homedir: str | None = None) -> GpgVerifier:
-    """Return a verifier with the keys of all remotes, of this machine and of a GnuPG home."""
-    return GpgVerifier(with_trusted(Keyrings() + keyrings_in(repo.dir), homedir))
 
 
 def read_commit(repo: Repo, checksum: Checksum) -> bytes:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from pyostree.formats.commit import Metadata
 from pyostree.repo.commit_metadata import Signer
-from pyostree.sign.detached import gpg_signatures, gpg_signer, replace_signatures
+from pyostree.sign.detached import add_signature
 from pyostree.sign.engine import find_engine
+from pyostree.sign.gpg.detached import gpg_signer
 from pyostree.sign.gpg.signer import GpgKey
 from pyostree.sign.signers import key_signers
 
@@ -54,7 +55,6 @@ def _gpg_summary_signer(key_id: str, homedir: str | None) -> Signer:
     key = GpgKey(key_id, homedir)
 
     def sign(data: bytes, metadata: Metadata) -> Metadata:
-        before = gpg_signatures(metadata) or ()
-        return replace_signatures(metadata, (*before, key.sign(data)))
+        return add_signature(key, data, metadata)
 
     return sign

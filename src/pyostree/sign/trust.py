@@ -16,6 +16,10 @@ SYSTEM_DIRS = ("/etc/ostree", "/usr/share/ostree")
 _MAX_KEY_FILES = 10_000
 
 
+class NoKeyFilesError(NotFoundError):
+    """Nobody has put keys of an engine there; files that are there and useless are another case."""
+
+
 class TrustedKeys(NamedTuple):
     """Public keys of one engine.
 
@@ -67,13 +71,16 @@ def load_key_directories(engine: Engine, basedir: str | None = None) -> TrustedK
         basedir: where to look; None: in the directories of this machine.
 
     Raises:
+        NoKeyFilesError: there is no file.
         NotFoundError: no file gives a key.
         OstreeError, OSError: a file of revoked keys cannot be read, or holds something else.
     """
     bases = SYSTEM_DIRS if basedir is None else (basedir,)
     trusted: list[bytes] = []
     is_any_sound = False
+    no_keys: type[NotFoundError] = NoKeyFilesError
     for path in _iter_paths(bases, f"trusted.{engine.name}"):
+        no_keys = NotFoundError
         try:
             keys, error = _sound_keys(engine, read_key_file(path))
         except (NotFoundError, OSError):
@@ -81,7 +88,7 @@ def load_key_directories(engine: Engine, basedir: str | None = None) -> TrustedK
         trusted += keys
         is_any_sound = is_any_sound or error is None
     if not is_any_sound:
-        raise NotFoundError(f"signature: {engine.name}: no keys loaded")
+        raise no_keys(f"signature: {engine.name}: no keys loaded")
     return TrustedKeys(tuple(trusted), _load_revoked(engine, bases))
 
 

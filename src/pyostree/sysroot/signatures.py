@@ -9,7 +9,7 @@ from pyostree.remote.endpoints import read_demands
 from pyostree.remote.keyrings import open_remote_verifier
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.verify import CommitVerification, verify_commit_data
-from pyostree.sign.detached import verify_gpg
+from pyostree.sign.gpg.detached import verify_gpg
 from pyostree.sign.gpg.result import GpgSignature
 from pyostree.sign.stored import read_stored_commit
 from pyostree.sysroot.deployment import Deployment

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pyostree.formats.user_ids import parse_user_id
+
 _FIELDS = 12
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
-_USER_ID = re.compile(r"\s*(?P<name>[^(<]*?)\s*(?:\((?P<comment>[^)]*)\)\s*)?<(?P<email>[^>]*)>")
 
 
 class SubKey(NamedTuple):
@@ -38,14 +39,12 @@ class UserId(NamedTuple):
     @property
     def name(self) -> str:
         """The name in front of comment and address."""
-        found = _USER_ID.match(self.text)
-        return self.text.partition("(")[0].strip() if found is None else found["name"]
+        return parse_user_id(self.text).name
 
     @property
     def email(self) -> str:
         """The address in angle brackets; empty without one."""
-        found = _USER_ID.match(self.text)
-        return "" if found is None else found["email"]
+        return parse_user_id(self.text).email
 
 
 class Key(NamedTuple):

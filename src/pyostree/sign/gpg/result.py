@@ -68,7 +68,8 @@ def with_key(status: SignatureStatus, keys: Sequence[Key]) -> GpgSignature:
             continue
         signature = GpgSignature(
             status._replace(primary=key.primary.fingerprint),
-            key_expires=found.expires,
+            # Of a bad signature gpg tells the id alone, which the reference finds no key by.
+            key_expires=found.expires if found.fingerprint == status.fingerprint else 0,
             primary_expires=key.primary.expires,
         )
         if not key.user_ids:
@@ -112,10 +113,11 @@ def _lines(signature: GpgSignature) -> list[str]:
     if is_subkey:
         lines.append(f"Primary key ID {status.primary[-_ID_DIGITS:]}")
     lines += _expiry("Signature", status.expires, is_past=status.is_expired)
-    lines += _expiry("Key", signature.key_expires, is_past=is_past(signature.key_expires))
+    # The words follow gpg's verdict, not the clock, for both keys: as in the reference.
+    has_ended = status.is_key_expired
+    lines += _expiry("Key", signature.key_expires, is_past=has_ended)
     if is_subkey:
-        expires = signature.primary_expires
-        lines += _expiry("Primary key", expires, is_past=is_past(expires))
+        lines += _expiry("Primary key", signature.primary_expires, is_past=has_ended)
     return lines
 
 

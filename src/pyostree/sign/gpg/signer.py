@@ -6,8 +6,8 @@ from pyostree.errors import ConflictError, NotFoundError, OstreeError
 from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.keys import parse_keys
 from pyostree.sign.gpg.program import HOME_PREFIX, run_user
-from pyostree.sign.gpg.status import parse_failure
 from pyostree.sign.gpg.result import METADATA_KEY
+from pyostree.sign.gpg.status import parse_failure
 
 _MIN_ID_LENGTH = 8
 _MAX_SIGNATURE_BYTES = 1 << 20

@@ -1,0 +1,68 @@
+"""OpenPGP signatures of commits, which are kept in their detached metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyostree.errors import doing
+from pyostree.formats.objects import Checksum
+from pyostree.repo.repo import Repo
+from pyostree.sign.commits import read_commit, read_commit_to_sign
+from pyostree.sign.gpg.detached import (
+    add_gpg_signature,
+    gpg_signatures,
+    remove_gpg_signatures,
+    verify_gpg,
+)
+from pyostree.sign.gpg.keyrings import Keyrings, keyrings_in, with_trusted
+from pyostree.sign.gpg.result import GpgSignature
+from pyostree.sign.gpg.signer import GpgKey
+from pyostree.sign.gpg.verifier import GpgVerifier
+
+
+def sign_commit(repo: Repo, checksum: Checksum, key: GpgKey) -> None:
+    """Add an OpenPGP signature to a commit.
+
+    Raises:
+        ConflictError: the key has signed it already.
+        NotFoundError: there is no such secret key.
+    """
+    data = read_commit_to_sign(repo, checksum)
+    with doing("Failed to read detached metadata"):
+        metadata = repo.read_detached_metadata(checksum) or ()
+    repo.write_detached_metadata(checksum, add_gpg_signature(key, data, metadata))
+
+
+def delete_signatures(repo: Repo, checksum: Checksum, key_ids: Sequence[str]) -> int:
+    """Remove the first OpenPGP signature of each key from a commit; return how many there were.
+
+    The keys must be in a keyring of the repository or of this machine.
+    """
+    metadata = repo.read_detached_metadata(checksum) or ()
+    data = read_commit(repo, checksum)
+    with open_verifier(repo) as verifier:
+        metadata, count = remove_gpg_signatures(verifier, data, metadata, key_ids)
+    if count:
+        repo.write_detached_metadata(checksum, metadata)
+    return count
+
+
+def is_gpg_signed(repo: Repo, checksum: Checksum) -> bool:
+    """Tell whether a commit has a list of OpenPGP signatures, good or bad."""
+    return gpg_signatures(repo.read_detached_metadata(checksum) or ()) is not None
+
+
+def verify_commit(
+    repo: Repo, checksum: Checksum, verifier: GpgVerifier
+) -> tuple[GpgSignature, ...]:
+    """Return what is to be said about the OpenPGP signatures of a commit.
+
+    Raises:
+        VerificationError: it has none.
+    """
+    return verify_gpg(verifier, read_commit(repo, checksum), repo.read_detached_metadata(checksum))
+
+
+def open_verifier(repo: Repo, homedir: str | None = None) -> GpgVerifier:
+    """Return a verifier with the keys of all remotes, of this machine and of a GnuPG home."""
+    return GpgVerifier(with_trusted(Keyrings() + keyrings_in(repo.dir), homedir))
