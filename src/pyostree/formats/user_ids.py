@@ -1,0 +1,52 @@
+"""User ids of OpenPGP keys: ``Name (comment) <address>``, or less, or more.
+
+Source: what GPGME reports of ids of all kinds, recorded in ``tests/unit/test_user_ids.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_BLANKS = " \t\n\v\f\r"
+_MAILBOX = re.compile(
+    r"(?!.*\.\.)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
+    r"@[A-Za-z0-9.\x80-\U0010ffff-]*[A-Za-z0-9\x80-\U0010ffff-]"
+)
+
+
+class UserIdParts(NamedTuple):
+    """Parts of a user id; empty where it has none."""
+
+    name: str
+    email: str
+
+
+def parse_user_id(text: str) -> UserIdParts:
+    """Return the first of each part; an id that is an address alone has no name."""
+    name = comment = email = ""
+    rest = text
+    while rest:
+        if rest[0] == "(":
+            found, rest = _take_comment(rest)
+            comment = comment or found
+        elif rest[0] == "<":
+            found, closed, rest = rest[1:].partition(">")
+            email = email or (found.rstrip(_BLANKS) if closed else "")
+        else:
+            end = min(at for at in (rest.find("("), rest.find("<"), len(rest)) if at >= 0)
+            name = name or rest[:end].strip(_BLANKS)
+            rest = rest[end:]
+    if not email and not comment and _MAILBOX.fullmatch(name):
+        return UserIdParts("", name)
+    return UserIdParts(name, email)
+
+
+def _take_comment(text: str) -> tuple[str, str]:
+    """Return what stands in the first parentheses, which nest, and what follows them."""
+    depth = 0
+    for at, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if not depth:
+            return text[1:at], text[at + 1 :]
+    return "", ""
