@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyostree.errors import doing
+import hashlib
+
+from pyostree.errors import ChecksumMismatchError, doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.repo import Repo
@@ -26,9 +28,17 @@ def append_signature(repo: Repo, checksum: Checksum, key: str, signature: bytes)
 
 
 def read_commit(repo: Repo, checksum: Checksum) -> bytes:
-    """Return the bytes of a commit object.
+    """Return the bytes of a commit object: those that its checksum stands for.
+
+    Other bytes in their place may be signed as well as can be, and say nothing of this commit; nor
+    is a vendor to sign them.
 
     Raises:
         ObjectNotFoundError: it is not in the repository.
+        ChecksumMismatchError: what is there has another checksum.
     """
-    return repo.store.read_metadata(ObjectName(checksum, ObjectType.COMMIT))
+    data = repo.store.read_metadata(ObjectName(checksum, ObjectType.COMMIT))
+    actual = Checksum(hashlib.sha256(data).digest())
+    if actual != checksum:
+        raise ChecksumMismatchError("commit", str(checksum), str(actual))
+    return data

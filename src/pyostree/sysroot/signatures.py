@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pyostree.errors import OstreeError, RemoteNotFoundError, VerificationError
-from pyostree.formats.commit import decode_metadata
 from pyostree.formats.refspec import parse_refspec
 from pyostree.remote.endpoints import read_demands
 from pyostree.remote.keyrings import open_remote_verifier
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.verify import CommitVerification, verify_commit_data
+from pyostree.sign.commits import read_commit
 from pyostree.sign.gpg.detached import verify_gpg
 from pyostree.sign.gpg.result import GpgSignature
-from pyostree.sign.stored import read_stored_commit
 from pyostree.sysroot.deployment import Deployment
 from pyostree.sysroot.sysroot import Sysroot
 
@@ -34,10 +33,10 @@ def read_signatures(sysroot: Sysroot, deployment: Deployment) -> tuple[GpgSignat
             return ()
     except RemoteNotFoundError:
         return ()
-    stored = read_stored_commit(sysroot.repo, deployment.checksum)
-    metadata = None if stored.detached is None else decode_metadata(stored.detached)
+    data = read_commit(sysroot.repo, deployment.checksum)
+    metadata = sysroot.repo.read_detached_metadata(deployment.checksum)
     with open_remote_verifier(remotes, remote) as verifier:
-        return verify_gpg(verifier, stored.data, metadata)
+        return verify_gpg(verifier, data, metadata)
 
 
 def verify_deployment(sysroot: Sysroot, deployment: Deployment) -> CommitVerification:
@@ -58,8 +57,9 @@ def verify_deployment(sysroot: Sysroot, deployment: Deployment) -> CommitVerific
     remote = _remote_of(deployment)
     if remote is None:
         raise VerificationError("Cannot verify deployment without remote")
-    stored = read_stored_commit(sysroot.repo, deployment.checksum)
-    return verify_commit_data(Remotes.load(sysroot.repo), remote, stored.data, stored.detached)
+    data = read_commit(sysroot.repo, deployment.checksum)
+    detached = sysroot.repo.store.read_detached(deployment.checksum)
+    return verify_commit_data(Remotes.load(sysroot.repo), remote, data, detached)
 
 
 def _remote_of(deployment: Deployment) -> str | None:
