@@ -107,8 +107,14 @@ def test_same_delta(published: Published, tmp_path: Path, words: tuple[str, ...]
             lines = reader("static-delta", "show", f"--repo={repo}", name).out.splitlines()
             shown.append([line for line in lines if is_stable(line)])
     assert stable_counts(said[0]) == stable_counts(said[1])
-    assert shown[0] == shown[1]
-    assert shown[2] == shown[3]
+    if "--inline" in words:  # where the reference stops after the first PartMeta
+        assert shown[1][-1].startswith("PartMeta0")
+        for index in (0, 2):
+            assert shown[index][: len(shown[index + 1])] == shown[index + 1]
+            assert shown[index][-1].startswith("Total Uncompressed Size")
+    else:
+        assert shown[0] == shown[1]
+        assert shown[2] == shown[3]
     assert [line.split(":")[0] for line in shown[0]] == [line.split(":")[0] for line in shown[2]]
 
 
@@ -171,7 +177,7 @@ def test_deltas_of_very_old_versions(tmp_path: Path, order: str) -> None:
     repo = tmp_path / "pre-endian-deltas-repo"
     for name in must(reference("static-delta", "list", f"--repo={repo}")).splitlines():
         words = ("static-delta", "show", f"--repo={repo}", name)
-        assert ours(*words) == reference(*words)  # for parts inside the superblock, both fail
+        assert must(ours(*words)).startswith(reference(*words).out.strip())
     must(ours("summary", "-u", f"--repo={repo}"))
     old = must(reference("rev-parse", f"--repo={repo}", "main^"))
     results = []

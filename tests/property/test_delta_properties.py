@@ -25,6 +25,7 @@ from pyostree.formats.delta_operations import (
     encode_operation,
 )
 from pyostree.formats.delta_part import FileMode, decode_payload, encode_payload
+from pyostree.formats.delta_signed import split_signed
 from pyostree.formats.delta_superblock import (
     Endianness,
     Fallback,
@@ -33,7 +34,6 @@ from pyostree.formats.delta_superblock import (
     decode_superblock,
     encode_superblock,
     endianness_mark,
-    split_signed,
 )
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.formats.varint import decode_varint, encode_varint

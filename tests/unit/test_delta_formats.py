@@ -24,6 +24,7 @@ from pyostree.formats.delta_operations import (
     encode_operation,
 )
 from pyostree.formats.delta_part import FileMode, decode_payload, encode_payload
+from pyostree.formats.delta_signed import split_signed
 from pyostree.formats.delta_superblock import (
     Endianness,
     PartHeader,
@@ -31,7 +32,6 @@ from pyostree.formats.delta_superblock import (
     decode_superblock,
     encode_superblock,
     endianness_mark,
-    split_signed,
 )
 from pyostree.formats.gvariant import Variant, encode
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType

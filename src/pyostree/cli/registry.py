@@ -120,6 +120,7 @@ _STATIC_DELTA = HandmadeGroup(
         Command("delete", "static_delta_delete", "Remove a delta"),
         Command("generate", "static_delta_generate", "Generate static delta files"),
         Command("apply-offline", "static_delta_apply_offline", "Apply static delta file"),
+        Command("verify", "static_delta_verify", "Verify static delta signatures"),
         Command("indexes", "static_delta_indexes", "List static delta indexes"),
         Command("reindex", "static_delta_reindex", "Regenerate static delta indexes"),
     ),

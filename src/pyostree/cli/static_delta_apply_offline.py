@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from pyostree.cli.needs import REPO_WRITABLE
 from pyostree.cli.options import filename, positional, positionals, text
-from pyostree.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from pyostree.repo.repo import Repo
@@ -17,7 +16,7 @@ OPTIONS = (
     text("sign-type", metavar="NAME", help="Kind of the signature to verify"),
     filename("keys-file", metavar="NAME", help="Read public keys from this file"),
     filename("keys-dir", metavar="NAME", help="Look for public keys in this directory"),
-    positional("path", missing="PATH must be specified"),
+    positional("path", missing="PATH must be specified", plain=True),
     positionals("keys"),
 )
 
@@ -35,7 +34,7 @@ class Args(NamedTuple):
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Run the command."""
     from pyostree.delta.offline import apply_offline
+    from pyostree.delta.signatures import DeltaKeys
 
-    if args.keys or args.keys_file is not None:
-        raise UnsupportedError("Verifying signatures of static deltas is not implemented yet")
-    apply_offline(repo, args.path)
+    keys = DeltaKeys(args.sign_type, args.keys, args.keys_file, args.keys_dir)
+    apply_offline(repo, args.path, keys)

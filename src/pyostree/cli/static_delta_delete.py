@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PARAMETERS = "DELTA"
 NEEDS = REPO_WRITABLE
-OPTIONS = (positional("delta", missing="DELTA must be specified"),)
+OPTIONS = (positional("delta", missing="DELTA must be specified", plain=True),)
 
 
 class Args(NamedTuple):

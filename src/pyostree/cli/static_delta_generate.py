@@ -13,6 +13,7 @@ from pyostree.errors import ConflictError, NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
     from pyostree.delta.options import GenerateOptions
+    from pyostree.delta.signatures import DeltaSigners
     from pyostree.repo.repo import Repo
 
 _MB = 1_000_000
@@ -70,16 +71,18 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         raise NotFoundError("TO revision must be specified")
     if args.empty and args.from_ is not None:
         raise ConflictError("Cannot specify both --empty and --from=REV")
-    if args.sign or args.keys_file is not None:
-        raise UnsupportedError("Signing is not implemented yet")
     name = resolve_delta(repo, target, args.from_, is_empty=args.empty)
     if args.if_not_exists and delta_exists(repo, name):
         print(f"Delta {name} already exists.", file=out)
         return
     options = _options(args)
+    if args.sign or args.keys_file is not None:
+        options = options._replace(signers=_signers(args))
     print("Generating static delta:", file=out)
     print(f"  From: {name.source or 'empty'}", file=out)
     print(f"  To:   {name.target}", file=out)
+    if args.sign_type == "":
+        raise UnsupportedError("Invalid 'sign-name' parameter")
     generate(repo, name, options, timestamp=int(time.time()), log=_log)
 
 
@@ -103,6 +106,14 @@ def _options(args: Args) -> GenerateOptions:
     if args.max_chunk_size is not None:
         options = options._replace(max_chunk_bytes=_megabytes(args.max_chunk_size))
     return options
+
+
+def _signers(args: Args) -> DeltaSigners:
+    from pyostree.delta.signatures import DeltaSigners, read_secret_texts
+    from pyostree.sign.engine import DEFAULT_ENGINE
+
+    of_file = () if args.keys_file is None else read_secret_texts(args.keys_file)
+    return DeltaSigners(args.sign_type or DEFAULT_ENGINE, (*args.sign, *of_file))
 
 
 def _byteorder(args: Args) -> Literal["little", "big"]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PARAMETERS = "DELTA"
 NEEDS = REPO
-OPTIONS = (positional("delta", missing="DELTA must be specified"),)
+OPTIONS = (positional("delta", missing="DELTA must be specified", plain=True),)
 
 
 class Args(NamedTuple):
@@ -25,19 +25,18 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Run the command."""
-    from pyostree.delta.statistics import read_delta, read_statistics
-    from pyostree.repo.delta_dirs import DeltaName, part_path
+    from pyostree.delta.statistics import read_statistics
+    from pyostree.delta.superblock_file import open_part, read_delta
 
     superblock, is_signed = read_delta(repo, args.delta)
-    name = DeltaName(superblock.source, superblock.target)
     print(f"Delta: {args.delta}", file=out)
     print(f"Signed: {'yes' if is_signed else 'no'}", file=out)
     _show_head(superblock, out)
     for index, header in enumerate(superblock.parts):
         sizes = f"size={header.size} usize={header.usize}"
         print(f"PartMeta{index}: nobjects={header.object_count} {sizes}", file=out)
-        path = part_path(name, index)
-        _show_part(index, read_statistics(repo.dir, path, header, repo.tmp), out)
+        with open_part(repo, args.delta, superblock, index) as chunks:
+            _show_part(index, read_statistics(chunks, header, repo.tmp), out)
     _show_totals(superblock, out)
 
 

@@ -64,6 +64,7 @@ def generate(
 
     Raises:
         ObjectNotFoundError: a commit or something in its tree is missing.
+        OstreeError: the delta cannot be signed; nothing of it is published then.
         OSError: the output cannot be written.
     """
     commit = repo.store.read_metadata(ObjectName(name.target, ObjectType.COMMIT))
@@ -99,7 +100,8 @@ def generate(
             fallbacks=tuple(compiler.fallbacks),
             endianness=Endianness(options.byteorder),
         )
-        output.publish(encode_superblock(superblock))
+        encoded = encode_superblock(superblock)
+        output.publish(encoded if options.signers is None else options.signers.sign(encoded))
 
 
 def _detached(repo: Repo, name: DeltaName) -> tuple[tuple[str, Variant], ...]:

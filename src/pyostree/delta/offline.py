@@ -6,9 +6,10 @@ import errno
 import os
 
 from pyostree.delta.plan import DeltaPart, DeltaPlan, plan_delta, run_part, store_commit
+from pyostree.delta.signatures import NO_KEYS_NAMED, VERIFY_DELTAS, DeltaKeys, SuperblockCheck
 from pyostree.errors import NotFoundError, ObjectNotFoundError, UnsupportedError, doing
 from pyostree.formats.commit import decode_commit
-from pyostree.formats.delta_superblock import Superblock, decode_superblock, split_signed
+from pyostree.formats.delta_superblock import Superblock, decode_superblock
 from pyostree.formats.objects import MAX_METADATA_BYTES, ObjectName, ObjectType
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
@@ -17,40 +18,44 @@ from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import Reachable
 
 
-def apply_offline(repo: Repo, path: str) -> None:
+def apply_offline(repo: Repo, path: str, keys: DeltaKeys = NO_KEYS_NAMED) -> None:
     """Store the commit of a delta with all its objects; no ref is written.
 
     A commit whose delta leaves out objects that are not here either is marked as partial.
 
     Args:
         path: a directory with ``superblock``, or the superblock itself; parts lie beside it.
+        keys: who must have signed the delta. Unless it names some, a delta needs a signature only
+            if the configuration of the repository says so; one that has any must have a good one
+            if this machine trusts keys.
 
     Raises:
+        VerificationError: it has not the signature that it needs.
         NotFoundError: the commit that it starts from is missing.
-        UnsupportedError: the delta is signed, or leaves objects to be fetched.
+        UnsupportedError: the delta leaves objects to be fetched.
         FormatError: it is damaged.
         CorruptObjectError: a part or object is another than it should be.
     """
-    directory, name = _open_place(path)
-    with directory:
-        plan = plan_delta(_read_unsigned(directory, name))
-        _check_applicable(repo, plan)
-        with repo.transaction():
-            for part in plan.parts:
-                if not part.is_applied(repo):
-                    _run(repo, directory, part)
-            if not repo.store.has(ObjectName(plan.name.target, ObjectType.COMMIT)):
-                # Last, and marked if need be: it must never look complete without being so.
-                if not _has_tree(repo, plan):
-                    repo.mark_partial(plan.name.target)
-                store_commit(repo, plan)
+    needs_signature = repo.config.keyfile.get_boolean("core", VERIFY_DELTAS, False)
+    with SuperblockCheck(keys, needs_signature=needs_signature) as check:
+        directory, name = _open_place(path)
+        with directory:
+            data = directory.read_file(name, max_bytes=MAX_METADATA_BYTES)
+            _apply(repo, directory, decode_superblock(check.unwrap(data)))
 
 
-def _read_unsigned(directory: Dir, name: str) -> Superblock:
-    data = directory.read_file(name, max_bytes=MAX_METADATA_BYTES)
-    if split_signed(data) is not None:
-        raise UnsupportedError("Signed static deltas are not supported yet")
-    return decode_superblock(data)
+def _apply(repo: Repo, directory: Dir, superblock: Superblock) -> None:
+    plan = plan_delta(superblock)
+    _check_applicable(repo, plan)
+    with repo.transaction():
+        for part in plan.parts:
+            if not part.is_applied(repo):
+                _run(repo, directory, part)
+        if not repo.store.has(ObjectName(plan.name.target, ObjectType.COMMIT)):
+            # Last, and marked if need be: it must never look complete without being so.
+            if not _has_tree(repo, plan):
+                repo.mark_partial(plan.name.target)
+            store_commit(repo, plan)
 
 
 def _open_place(path: str) -> tuple[Dir, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NamedTuple
 
+from pyostree.delta.signatures import DeltaSigners
 from pyostree.formats.gvariant import ByteOrder, Variant
 
 _MB = 1_000_000
@@ -22,6 +23,7 @@ class GenerateOptions(NamedTuple):
         byteorder: of sizes in the superblock.
         path: of the superblock; None for the usual place in the repository.
         metadata: what callers add to the superblock.
+        signers: None for a delta without signatures.
     """
 
     min_fallback_bytes: int = 4 * _MB
@@ -32,3 +34,4 @@ class GenerateOptions(NamedTuple):
     byteorder: ByteOrder = sys.byteorder
     path: str | None = None
     metadata: tuple[tuple[str, Variant], ...] = ()
+    signers: DeltaSigners | None = None

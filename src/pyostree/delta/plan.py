@@ -77,9 +77,9 @@ def plan_delta(superblock: Superblock, name: DeltaName | None = None) -> DeltaPl
         FormatError: it belongs to another delta, or describes a part or fallback wrongly.
         InvalidNameError: a checksum has not 32 bytes.
     """
+    if name is not None:
+        check_name(superblock, name)
     own = DeltaName(superblock.source, superblock.target)
-    if name is not None and own != name:
-        raise FormatError(f"Superblock of static delta {name} is that of {own}")
     parts = []
     for index, header in enumerate(superblock.parts):
         check_part_version(header)
@@ -93,6 +93,13 @@ def plan_delta(superblock: Superblock, name: DeltaName | None = None) -> DeltaPl
         _check_fallback(kind, checksum)
         fallbacks.append(DeltaFallback(checksum, size, usize))
     return DeltaPlan(own, superblock, tuple(parts), tuple(fallbacks))
+
+
+def check_name(superblock: Superblock, name: DeltaName) -> None:
+    """Raise `FormatError` for the superblock of another delta."""
+    own = DeltaName(superblock.source, superblock.target)
+    if own != name:
+        raise FormatError(f"Superblock of static delta {name} is that of {own}")
 
 
 def _check_fallback(kind: int, checksum: Checksum) -> None:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pyostree.delta.part_file import open_payload, payload_limit
 from pyostree.formats import delta_operations as operations
-from pyostree.formats.delta_superblock import (
-    PartHeader,
-    Superblock,
-    decode_objects,
-    decode_superblock,
-    split_signed,
-)
-from pyostree.formats.objects import MAX_METADATA_BYTES
+from pyostree.formats.delta_superblock import PartHeader, decode_objects
 from pyostree.fs.dir import Dir
-from pyostree.fs.file import InputFile
-from pyostree.repo.delta_dirs import parse_delta_id, superblock_path
-from pyostree.repo.repo import Repo
 
 
 class PartStatistics(NamedTuple):
@@ -48,53 +39,18 @@ _NAMES: tuple[tuple[str, tuple[type, ...]], ...] = (
 )
 
 
-class ReadDelta(NamedTuple):
-    """A superblock, and whether it is signed; signatures are not verified."""
-
-    superblock: Superblock
-    is_signed: bool
-
-
-def read_delta(repo: Repo, delta: str) -> ReadDelta:
-    """Return the superblock of a delta.
-
-    Args:
-        delta: its commits, or the path of a superblock when there is a slash in it.
-
-    Raises:
-        InvalidNameError: it is neither.
-        OSError: it cannot be read.
-        FormatError: it is damaged.
-    """
-    if "/" not in delta:
-        return _read(repo.dir, superblock_path(parse_delta_id(delta)))
-    directory, name = Dir.above(delta)
-    with directory:
-        return _read(directory, name)
-
-
-def _read(directory: Dir, name: str) -> ReadDelta:
-    data = directory.read_file(name, max_bytes=MAX_METADATA_BYTES)
-    signed = split_signed(data)
-    return ReadDelta(decode_superblock(data if signed is None else signed.data), signed is not None)
-
-
-def read_statistics(directory: Dir, path: str, header: PartHeader, temp: Dir) -> PartStatistics:
+def read_statistics(chunks: Iterable[bytes], header: PartHeader, temp: Dir) -> PartStatistics:
     """Return the numbers of a part, whose checksum is not verified.
 
     Args:
-        path: of the part's file, relative to `directory`.
+        chunks: of the part's file.
         temp: where the uncompressed payload may lie.
 
     Raises:
-        OSError: it cannot be read.
         FormatError: it is malformed.
     """
     objects = decode_objects(header.raw_objects)
-    with (
-        InputFile(directory.open_read(path)) as file,
-        open_payload(file.chunks(), temp, max_bytes=payload_limit(header)) as payload,
-    ):
+    with open_payload(chunks, temp, max_bytes=payload_limit(header)) as payload:
         found = operations.decode_operations(payload.operations, objects) if objects else ()
         counts = Counter(map(type, found))
         return PartStatistics(

@@ -4,7 +4,7 @@ The head of a delta: the commit it leads to, the parts with the objects that eac
 and the objects to fetch whole (*fallbacks*). Sizes are in the byte order of the machine that made
 the delta, as a key of the metadata tells; the time is big-endian always.
 
-A signed superblock ``(taya{sv})`` wraps such a file; its first eight bytes are ``OSTSGNDT``.
+Signed ones (`pyostree.formats.delta_signed`) wrap such a file.
 
 Source: "Superblock" of the static delta format, compared with files of the reference.
 """
@@ -28,13 +28,10 @@ from pyostree.formats.objects import (
 )
 
 SUPERBLOCK_TYPE = f"(a{{sv}}tayay{COMMIT_TYPE}aya(uayttay)a(yaytt))"
-SIGNED_TYPE = "(taya{sv})"
 ENDIANNESS = "ostree.endianness"
 PART_TYPE = "(yay)"
 MAX_PART_VERSION = 0
 
-_SIGNED_MAGIC = b"OSTSGNDT"
-_SIGNATURE_PREFIX = "ostree.sign."
 _MARKS: dict[int, ByteOrder] = {ord("l"): "little", ord("B"): "big"}
 _OBJECT_BYTES = 1 + CHECKSUM_BYTES
 _PAIR_BYTES = 2 * CHECKSUM_BYTES
@@ -224,26 +221,6 @@ def check_part_version(part: PartHeader) -> None:
     """Raise `FormatError` for a part of a later version of the format."""
     if part.version > MAX_PART_VERSION:
         raise FormatError(f"Delta part has too new version {part.version}")
-
-
-class SignedSuperblock(NamedTuple):
-    """A superblock with signatures of exactly the bytes `data`."""
-
-    data: bytes
-    signatures: Metadata
-
-
-def split_signed(data: bytes) -> SignedSuperblock | None:
-    """Return what a signed superblock wraps; None when `data` is none."""
-    if not data.startswith(_SIGNED_MAGIC):
-        return None
-    try:
-        _, inner, signatures = decode(SIGNED_TYPE, data)
-    except FormatError:
-        return None
-    if not any(key.startswith(_SIGNATURE_PREFIX) for key, _ in signatures):
-        return None
-    return SignedSuperblock(inner, signatures)
 
 
 def _decode_parents(raw: bytes) -> tuple[tuple[Checksum, Checksum], ...]:

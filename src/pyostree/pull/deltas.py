@@ -207,7 +207,8 @@ class DeltaPull:
             self._walk(start, f"Static deltas required, but none found for {source}")
             return
         from pyostree.delta.plan import plan_delta
-        from pyostree.formats.delta_superblock import decode_superblock, split_signed
+        from pyostree.formats.delta_signed import split_signed
+        from pyostree.formats.delta_superblock import decode_superblock
 
         self._check_digest(name, data)
         if split_signed(data) is not None:

@@ -73,8 +73,10 @@ def load_key_directories(engine: Engine, basedir: str | None = None) -> TrustedK
     Raises:
         NoKeyFilesError: there is no file.
         NotFoundError: no file gives a key.
+        UnsupportedError: keys of this engine are not kept in files.
         OstreeError, OSError: a file of revoked keys cannot be read, or holds something else.
     """
+    engine.read_public_keys(b"")  # raises at once where no file can hold keys
     bases = SYSTEM_DIRS if basedir is None else (basedir,)
     trusted: list[bytes] = []
     is_any_sound = False

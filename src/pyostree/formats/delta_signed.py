@@ -1,0 +1,52 @@
+"""Signed superblocks of static deltas, ``(taya{sv})``: a superblock and signatures of its bytes.
+
+The number reads ``OSTSGNDT`` at the start of the file. The array holds the whole superblock, which
+keeps its alignment by that, and the dictionary for each engine a list under ``ostree.sign.ENGINE``.
+
+Source: "Signed deltas" of the static delta format, compared with files of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pyostree.errors import FormatError
+from pyostree.formats.gvariant import Variant, decode, encode
+
+SIGNED_TYPE = "(taya{sv})"
+
+_MAGIC = b"OSTSGNDT"
+_KEY_PREFIX = "ostree.sign."
+_SIGNATURES_TYPE = "aay"
+
+
+class SignedSuperblock(NamedTuple):
+    """A superblock with signatures of exactly the bytes `data`."""
+
+    data: bytes
+    signatures: tuple[tuple[str, Variant], ...]
+
+
+def split_signed(data: bytes) -> SignedSuperblock | None:
+    """Return what a signed superblock wraps; None when `data` is none."""
+    if not data.startswith(_MAGIC):
+        return None
+    try:
+        _, inner, signatures = decode(SIGNED_TYPE, data)
+    except FormatError:
+        return None
+    if not any(key.startswith(_KEY_PREFIX) for key, _ in signatures):
+        return None
+    return SignedSuperblock(inner, signatures)
+
+
+def encode_signed(data: bytes, key: str, signatures: Sequence[bytes]) -> bytes:
+    """Return a superblock with its signatures.
+
+    Args:
+        data: the bytes of the superblock.
+        key: under which the signatures of an engine lie.
+    """
+    listed = ((key, Variant(_SIGNATURES_TYPE, tuple(signatures))),)
+    return encode(SIGNED_TYPE, (int.from_bytes(_MAGIC, "little"), data, listed))
