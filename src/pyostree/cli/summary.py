@@ -58,28 +58,24 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     view = SummaryView(args.raw, *keys)
     if not is_whole and view.is_default:
         raise OstreeError("No option specified; use -u to update summary")
-    view.show(read_summary(repo), out)
+    data = read_summary(repo)
+    # Before anything is printed: what follows is about the same pair of files.
+    signature = read_summary_signature(repo) if view.is_default else None
+    view.show(data, out)
     if view.is_default:
-        _print_signatures(args, read_summary(repo), read_summary_signature(repo), out)
+        _print_signatures(args, data, signature, out)
 
 
 def _print_signatures(args: Args, data: bytes, signature: bytes | None, out: TextIO) -> None:
     if signature is None:
         print("Summary is unsigned", file=out)
         return
-    from pyostree.sign.detached import decode_signatures
-    from pyostree.sign.gpg.detached import gpg_signatures, verify_gpg
-    from pyostree.sign.gpg.keyrings import Keyrings, with_trusted
-    from pyostree.sign.gpg.verifier import GpgVerifier
-
-    metadata = decode_signatures(signature)
-    if gpg_signatures(metadata) is None:
-        return
     from pyostree.cli.signature_text import write_signatures
+    from pyostree.sign.summaries import verify_summary
 
-    with GpgVerifier(with_trusted(Keyrings(), args.gpg_homedir)) as verifier:
-        found = verify_gpg(verifier, data, metadata)
-    write_signatures(out, "\nFound {} on the summary", found)
+    found = verify_summary(data, signature, args.gpg_homedir)
+    if found is not None:
+        write_signatures(out, "\nFound {} on the summary", found)
 
 
 def _update(args: Args, repo: Repo) -> None:

@@ -1,4 +1,4 @@
-"""What signs a summary, and the commit of its metadata, with the keys that a person names."""
+"""Signatures of summaries: made with the keys that a person names, and looked at."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 from pyostree.formats.commit import Metadata
 from pyostree.repo.commit_metadata import Signer
-from pyostree.sign.detached import add_signature
+from pyostree.sign.detached import add_signature, decode_signatures
 from pyostree.sign.engine import find_engine
-from pyostree.sign.gpg.detached import gpg_signer
+from pyostree.sign.gpg.detached import gpg_signatures, gpg_signer, verify_gpg
+from pyostree.sign.gpg.keyrings import Keyrings, with_trusted
+from pyostree.sign.gpg.result import GpgSignature
 from pyostree.sign.gpg.signer import GpgKey
+from pyostree.sign.gpg.verifier import GpgVerifier
 from pyostree.sign.signers import key_signers
 
 
@@ -24,6 +27,25 @@ class SummarySigners(NamedTuple):
 
     summary: tuple[Signer, ...]
     commit: tuple[Signer, ...]
+
+
+def verify_summary(
+    data: bytes, signature: bytes, homedir: str | None = None
+) -> tuple[GpgSignature, ...] | None:
+    """Return what the OpenPGP signatures of a summary are worth; None when it has no list of them.
+
+    Args:
+        signature: the file ``summary.sig``.
+        homedir: a GnuPG home whose keyrings count beside those of this machine.
+
+    Raises:
+        VerificationError: they are no signatures at all.
+    """
+    metadata = decode_signatures(signature)
+    if gpg_signatures(metadata) is None:
+        return None
+    with GpgVerifier(with_trusted(Keyrings(), homedir)) as verifier:
+        return verify_gpg(verifier, data, metadata)
 
 
 def summary_signers(
