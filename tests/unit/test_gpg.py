@@ -16,7 +16,12 @@ from pyostree.sign.gpg.directory import directory_urls
 from pyostree.sign.gpg.keyrings import Keyrings
 from pyostree.sign.gpg.keys import parse_keys
 from pyostree.sign.gpg.result import describe, require_valid, with_key
-from pyostree.sign.gpg.status import SignatureStatus, parse_import_count, parse_status
+from pyostree.sign.gpg.status import (
+    SignatureStatus,
+    has_signatures,
+    parse_import_count,
+    parse_status,
+)
 from pyostree.sign.gpg.verifier import GpgVerifier
 
 FPR = "5E65DE75AB1C501862D476347FCA23D8472CDAFA"
@@ -85,12 +90,14 @@ def test_status_with_key_gives_one_verdict(lines: list[str], expected: dict[str,
 )  # fmt: skip
 def test_status_of_anything_else_is_not_valid(lines: list[str]) -> None:
     assert not any(signature.is_valid for signature in parse_status(lines))
-    assert len(parse_status(lines)) == lines.count(NEW)
+    assert len(parse_status(lines)) == lines.count(NEW) - (lines[-1] == NEW)
+    assert has_signatures(lines)
 
 
 def test_status_words_outside_of_status_lines_and_groups_do_not_count() -> None:
     assert parse_status([GOOD, VALID]) == ()
-    assert parse_status([NEW, f"gpg: {GOOD}", f" {VALID}"]) == (SignatureStatus(),)
+    assert parse_status([NEW, f"gpg: {GOOD}", f" {VALID}", NEW]) == (SignatureStatus(),)
+    assert not has_signatures([GOOD, VALID, f" {NEW}", "[GNUPG:] NEWSIGNATURE"])
 
 
 def test_status_of_missing_key_names_it() -> None:
@@ -112,6 +119,8 @@ def test_status_in_any_order_is_valid_only_for_one_good_and_one_valid(lines: lis
             groups.append([])
         elif groups:
             groups[-1].append(line)
+    if groups and not groups[-1]:
+        del groups[-1]
     expected = [sorted(group) == sorted([GOOD, VALID]) for group in groups]
     assert [one.is_valid for one in parse_status(lines)] == expected
 

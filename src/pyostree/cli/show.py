@@ -55,10 +55,10 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
         _print_value(args, _detached(args, repo), args.print_detached_metadata_key, out)
     elif args.print_metadata_key is not None:
         _print_value(args, _metadata(args, repo), args.print_metadata_key, out)
-    elif args.list_metadata_keys:
-        _list_keys(_metadata(args, repo), out)
     elif args.list_detached_metadata_keys:
         _list_keys(_detached(args, repo), out)
+    elif args.list_metadata_keys:
+        _list_keys(_metadata(args, repo), out)
     elif args.print_related:
         for name, checksum in repo.load_commit(repo.resolve(args.object)).related:
             out.write(f"{name} {checksum.hex()}\n")
@@ -186,9 +186,7 @@ def _print_signatures(args: Args, repo: Repo, checksum: Checksum, out: TextIO) -
     if args.gpg_verify_remote is None:
         verifier = open_verifier(repo, args.gpg_homedir)
     else:
-        verifier = open_remote_verifier(
-            Remotes.load(repo), args.gpg_verify_remote, args.gpg_homedir
-        )
+        verifier = open_remote_verifier(Remotes.load(repo), args.gpg_verify_remote)
     with verifier:
         write_signatures(out, "Found {}", verify_commit(repo, checksum, verifier))
 

@@ -15,15 +15,14 @@ from pyostree.sign.gpg.keyrings import (
     MAX_KEYRING_BYTES,
     Keyrings,
     global_keyrings,
-    home_keyrings,
-    key_files,
+    read_key_files,
 )
 from pyostree.sign.gpg.result import GpgSignature, require_valid
 from pyostree.sign.gpg.verifier import GpgVerifier
 
 
-def open_remote_verifier(remotes: Remotes, name: str, homedir: str | None = None) -> GpgVerifier:
-    """Return a verifier with the keys of a remote, and those in a GnuPG home.
+def open_remote_verifier(remotes: Remotes, name: str) -> GpgVerifier:
+    """Return a verifier with the keys of a remote.
 
     Raises:
         RemoteNotFoundError: no such remote.
@@ -33,8 +32,6 @@ def open_remote_verifier(remotes: Remotes, name: str, homedir: str | None = None
     keyrings = _own_keyrings(remotes, name)
     if not keyrings.streams:  # a keyring of its own takes the place of the global ones
         keyrings += global_keyrings()
-    if homedir is not None:
-        keyrings += home_keyrings(homedir)
     return GpgVerifier(keyrings)
 
 
@@ -64,11 +61,11 @@ def open_key_list(repo: Repo, name: str | None) -> GpgVerifier:
 
 def _own_keyrings(remotes: Remotes, name: str) -> Keyrings:
     name = remotes.key_owner(name)
-    key_path = remotes.get(name, "gpgkeypath")
+    key_path = remotes.get_own_raw(name, "gpgkeypath")
     keyring = remotes.read_keyring(name, max_bytes=MAX_KEYRING_BYTES)
     keyrings = Keyrings() if keyring is None else Keyrings((keyring,))
-    for path in _split(key_path or ""):
-        keyrings += key_files(path)
+    for path in [] if key_path is None else _split(key_path):
+        keyrings += read_key_files(path)
     return keyrings
 
 
@@ -77,7 +74,7 @@ def _split(value: str) -> list[str]:
     if "," in value and ";" in value:
         raise ConfigError("key value list contains more than one separator")
     entries = re.split("[,;]", value)
-    return entries[:-1] if not entries[-1] else entries
+    return entries[:-1] if len(entries) > 1 and not entries[-1] else entries
 
 
 def import_remote_keys(repo: Repo, name: str, source: bytes, key_ids: Sequence[str] = ()) -> int:

@@ -13,7 +13,6 @@ from typing import TypeVar
 from pyostree.errors import (
     ConfigError,
     ConflictError,
-    OstreeError,
     RemoteNotFoundError,
 )
 from pyostree.formats.keyfile import KeyFile
@@ -81,6 +80,22 @@ class Remotes:
         """
         return self._look_up(name, key, KeyFile.get_string, default)
 
+    def get_own_raw(self, name: str, key: str) -> str | None:
+        """Return an option as it stands in the file that describes the remote.
+
+        The first repository that knows the remote decides; its parents are not asked for what it
+        does not say.
+
+        Raises:
+            RemoteNotFoundError: neither this repository nor a parent knows the remote.
+        """
+        source = self._sources.get(name)
+        if source is not None:
+            return source.keyfile.get_raw(remote_group(name), key)
+        if self._parent is None:
+            raise RemoteNotFoundError(f'Remote "{name}" not found')
+        return self._parent.get_own_raw(name, key)
+
     def get_bool(self, name: str, key: str, default: bool) -> bool:
         """Return an option's value as true or false (errors as `get`)."""
 
@@ -112,7 +127,7 @@ class Remotes:
         if value is None and self._parent is not None:
             try:
                 return self._parent._look_up(name, key, read, default)
-            except OstreeError:  # it need not know the remote
+            except RemoteNotFoundError:
                 return default
         return default if value is None else value
 

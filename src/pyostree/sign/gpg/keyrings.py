@@ -20,17 +20,17 @@ class Keyrings(NamedTuple):
 
     Attributes:
         streams: binary OpenPGP keys.
-        files: paths of files to import, binary or armored; those without keys do no harm.
+        imports: files to import, binary or armored; those without keys do no harm.
     """
 
     streams: tuple[bytes, ...] = ()
-    files: tuple[str, ...] = ()
+    imports: tuple[bytes, ...] = ()
 
     def __add__(self, other: object) -> Keyrings:
         """Return the keys of both."""
         if not isinstance(other, Keyrings):
             return NotImplemented
-        return Keyrings(self.streams + other.streams, self.files + other.files)
+        return Keyrings(self.streams + other.streams, self.imports + other.imports)
 
 
 def global_keyrings() -> Keyrings:
@@ -42,7 +42,7 @@ def global_keyrings() -> Keyrings:
     path = os.environ.get(_TRUSTED_DIR_VARIABLE) or TRUSTED_DIR
     try:
         directory = Dir.at(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Keyrings()
     with directory:
         return keyrings_in(directory)
@@ -80,24 +80,33 @@ def read_keyring(directory: Dir, name: str) -> bytes:
     return directory.read_file(name, max_bytes=MAX_KEYRING_BYTES)
 
 
-def key_files(path: str) -> Keyrings:
+def read_key_files(path: str) -> Keyrings:
     """Return the files that an entry of ``gpgkeypath`` stands for.
 
     Raises:
-        OSError: there is nothing of that name, with the note ``opendir(PATH)``.
+        OSError: there is nothing of that name, with the note ``opendir(PATH)``, or no file.
     """
+    parent, name = _above(path)
+    with parent:
+        status = parent.try_stat(name, follow=False)
+        if status is None or stat.S_ISDIR(status.st_mode):
+            with _open(path) as directory:
+                names = sorted(n for n in directory.list() if directory.is_file(n, follow=False))
+                return Keyrings(imports=tuple(read_keyring(directory, name) for name in names))
+        try:
+            return Keyrings(imports=(read_keyring(parent, name),))
+        except OSError as err:
+            err.__notes__ = [f"openat({path})", "GPG", "GPG"]
+            raise
+
+
+def _above(path: str) -> tuple[Dir, str]:
+    """Return the directory that a path is in, and its name there."""
     try:
-        directory = _open(path)
-    except NotADirectoryError:
-        return Keyrings(files=(path,))
-    with directory:
-        names = sorted(name for name in directory.list() if _is_plain(directory, name))
-    return Keyrings(files=tuple(f"{path.rstrip('/')}/{name}" for name in names))
-
-
-def _is_plain(directory: Dir, name: str) -> bool:
-    status = directory.try_stat(name, follow=False)
-    return status is not None and stat.S_ISREG(status.st_mode)
+        return Dir.above(path)
+    except OSError as err:
+        err.__notes__ = [f"opendir({path})"]
+        raise
 
 
 def _open(path: str) -> Dir:

@@ -45,7 +45,10 @@ class SignatureStatus(NamedTuple):
 
 
 def parse_status(lines: Iterable[str]) -> tuple[SignatureStatus, ...]:
-    """Return the signatures in order; one that gpg is not clear about is not valid."""
+    """Return the signatures in order; one that gpg is not clear about is not valid.
+
+    The last one does not count if gpg stopped before it said anything about it.
+    """
     groups: list[dict[str, list[str]]] = []
     for line in lines:
         if not line.startswith(_PREFIX):
@@ -57,7 +60,14 @@ def parse_status(lines: Iterable[str]) -> tuple[SignatureStatus, ...]:
             group = groups[-1]
             # Twice the same word is nothing gpg says: whatever made it, it proves nothing.
             group[keyword if keyword not in group else "BADSIG"] = fields
+    if groups and not groups[-1]:
+        del groups[-1]
     return tuple(_to_signature(group) for group in groups)
+
+
+def has_signatures(lines: Iterable[str]) -> bool:
+    """Tell whether gpg has come across a signature."""
+    return any(line.split(" ")[:2] == [_PREFIX.strip(), "NEWSIG"] for line in lines)
 
 
 def confirmed_statuses(lines: Sequence[str], name: str, count: int) -> tuple[SignatureStatus, ...]:

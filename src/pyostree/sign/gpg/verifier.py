@@ -22,7 +22,7 @@ from pyostree.sign.gpg.result import (
     with_key,
 )
 from pyostree.sign.gpg.session import Session
-from pyostree.sign.gpg.status import SignatureStatus, parse_status
+from pyostree.sign.gpg.status import SignatureStatus, has_signatures, parse_status
 
 _MAX_SIGNATURES = 1000
 _MAX_SIGNATURE_BYTES = 4 << 20
@@ -89,17 +89,28 @@ class GpgVerifier(Closing):
 
     def find_primary(self, key_id: str) -> str | None:
         """Return the primary fingerprint of the one key that an id or user id names."""
-        found = list_keys(self._open_home(), key_id)
-        return found[0].primary.fingerprint if len(found) == 1 else None
+        # The same key may be in several keyrings.
+        found = {key.primary.fingerprint for key in list_keys(self._open_home(), key_id)}
+        return found.pop() if len(found) == 1 else None
 
     def _open_home(self) -> Dir:
         if self._home is None:
             home = self._opened.enter_context(private_directory(HOME_PREFIX))
             home.create_file(KEYRING, b"".join(self._keyrings.streams), mode=0o600)
-            for path in self._keyrings.files:
-                run_private(home, ["--import", "--", path])  # a file without keys is no error
+            _import(home, self._keyrings.imports)
             self._home = home
         return self._home
+
+
+def _import(home: Dir, files: Sequence[bytes]) -> None:
+    """Add keys, binary or armored, to a home; a file without any does no harm."""
+    names = [f"keys-{number}" for number in range(len(files))]
+    for name, content in zip(names, files, strict=True):
+        home.create_file(name, content, mode=0o600)
+    if names:
+        run_private(home, ["--import", "--", *(f"{home.label}/{name}" for name in names)])
+    for name in names:
+        home.remove(name)
 
 
 def list_keys(home: Dir, *key_ids: str) -> tuple[Key, ...]:
@@ -116,8 +127,9 @@ def _verify_alone(
     home.replace_file("signature", packets, mode=0o600, sync=False)
     path = home.label
     output = run_private(home, ["--verify", "--", f"{path}/signature", f"{path}/data"])
-    found = parse_status(output.lines())
-    if not 0 < len(found) <= count:  # it stops at the first that is bad
+    lines = output.lines()
+    found = parse_status(lines)
+    if not has_signatures(lines) or len(found) > count:  # it stops at the first that is bad
         raise VerificationError(f"Unable to complete signature verification: {output.reason}")
     return found
 
