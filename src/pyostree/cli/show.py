@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from pyostree.cli.commit_text import write_commit, write_raw_commit, write_variant
 from pyostree.cli.needs import REPO
 from pyostree.cli.options import filename, flag, positional, text
-from pyostree.errors import NotFoundError
+from pyostree.errors import NotFoundError, doing
 
 if TYPE_CHECKING:
     from pyostree.formats.gvariant import Variant
@@ -90,9 +90,10 @@ def _detached(args: Args, repo: Repo) -> tuple[tuple[str, Variant], ...]:
     data = repo.store.read_detached(checksum)
     if data is None:
         raise NotFoundError(f"No detached metadata for commit {checksum}")
-    metadata: tuple[tuple[str, Variant], ...] = decode(
-        METADATA_TYPE, data, byteorder="little" if args.no_byteswap else "big"
-    )
+    with doing(f"Detached metadata of commit {checksum}"):
+        metadata: tuple[tuple[str, Variant], ...] = decode(
+            METADATA_TYPE, data, byteorder="little" if args.no_byteswap else "big"
+        )
     return metadata
 
 
@@ -125,7 +126,6 @@ def _print_file(args: Args, type_text: str, out: TextIO) -> None:
 
 
 def _print_sizes(args: Args, repo: Repo, out: TextIO) -> None:
-    from pyostree.errors import doing
     from pyostree.formats.sizes import format_size
     from pyostree.repo.commit_sizes import read_commit_sizes
 
@@ -177,7 +177,9 @@ def _print_commit(args: Args, repo: Repo, checksum: Checksum, out: TextIO) -> No
 def _print_signatures(args: Args, repo: Repo, checksum: Checksum, out: TextIO) -> None:
     from pyostree.sign.gpg.commits import is_gpg_signed, open_verifier, verify_commit
 
-    if not is_gpg_signed(repo, checksum):
+    with doing("Failed to read detached metadata"):
+        is_signed = is_gpg_signed(repo, checksum)
+    if not is_signed:
         return
     from pyostree.cli.signature_text import write_signatures
     from pyostree.remote.keyrings import open_remote_verifier
