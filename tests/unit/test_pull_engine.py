@@ -214,7 +214,7 @@ def test_commit_is_stored_when_its_detached_metadata_is_here(tmp_path: Path, ord
     arrived: list[ObjectName] = []
     with Repo.create(tmp_path / "repo", RepoMode.BARE_USER) as repo, repo.transaction() as running:
         progress = PullProgress(started_s=0, is_local=False)
-        job = PullJob(repo, running, progress, LazyPool(), CommitSignatures(None))
+        job = PullJob(repo, running, progress, LazyPool(), CommitSignatures(()))
         receiver = MetadataReceiver(job, lambda name, _: arrived.append(name))
         first, second = (detached, commit) if order == "detached first" else (commit, detached)
         receiver.receive(first, data if first is commit else b"")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pyostree.errors import ConfigError, ConflictError, FormatError, OstreeError, VerificationError
+from pyostree.errors import ConfigError, ConflictError, FormatError, OstreeError
 from pyostree.fs.dir import Dir
 from pyostree.remote.add_remote import IfExists, NewRemote, add_remote, parse_setting
-from pyostree.remote.endpoints import check_verifiable, fetch_settings, read_demands
+from pyostree.remote.endpoints import fetch_settings, read_demands
 from pyostree.remote.remotes import Remotes
+from pyostree.remote.sign_keys import FOR_COMMITS, read_engine_demand
 from pyostree.repo.modes import RepoMode
 from pyostree.repo.repo import Repo
 
@@ -171,25 +172,35 @@ def test_file_url_as_name_has_defaults(repo: Repo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "refused"),
+    ("keys", "demanded"),
     [
-        ("", "gpg-verify"),
-        ("gpg-verify=false\n", None),
-        ("gpg-verify=0\ngpg-verify-summary=1\n", "gpg-verify-summary"),
-        ("gpg-verify=0\nsign-verify=true\n", "sign-verify"),
-        ("gpg-verify=0\nsign-verify=ed25519\n", "sign-verify"),
-        ("gpg-verify=0\nsign-verify=\n", "sign-verify"),
-        ("gpg-verify=0\nsign-verify=false\nsign-verify-summary=0\n", None),
-        ("gpg-verify=0\nsign-verify-summary=spki;\n", "sign-verify-summary"),
+        ("", {"gpg_commits"}),
+        ("gpg-verify=false\n", set()),
+        ("gpg-verify=0\ngpg-verify-summary=1\n", {"gpg_summary"}),
+        ("gpg-verify=0\nsign-verify=true\n", {"engine_commits"}),
+        ("gpg-verify=0\nsign-verify=ed25519\n", {"engine_commits"}),
+        ("gpg-verify=0\nsign-verify=\n", set()),
+        ("gpg-verify=0\nsign-verify=false \n", {"engine_commits"}),
+        ("gpg-verify=0\nsign-verify=FALSE\n", {"engine_commits"}),
+        ("gpg-verify=0\nsign-verify=;\n", {"engine_commits"}),
+        ("gpg-verify=0\nsign-verify=false\nsign-verify-summary=0\n", set()),
+        ("gpg-verify=0\nsign-verify-summary=spki;\n", {"engine_summary"}),
     ],
 )
-def test_demanded_signatures_are_never_skipped(repo: Repo, keys: str, refused: str | None) -> None:
+def test_demanded_signatures(repo: Repo, keys: str, demanded: set[str]) -> None:
     demands = read_demands(configure(repo, f'[remote "x"]\nurl=u\n{keys}'), "x")
-    if refused is None:
-        check_verifiable(demands, "x")
-        return
-    with pytest.raises(VerificationError, match=rf"\({refused}\)"):
-        check_verifiable(demands, "x")
+    assert {key for key, value in demands._asdict().items() if value} == demanded
+
+
+@pytest.mark.parametrize("value", ["maybe", "\\x"])
+def test_what_a_parent_says_wrongly_is_not_taken_for_nothing(
+    repo: Repo, tmp_path: Path, value: str
+) -> None:
+    configure(repo, f'[remote "x"]\nurl=u\nsign-verify={value}\n')
+    with Repo.create(tmp_path / "child", RepoMode.BARE_USER_ONLY) as child:
+        text = f'parent={tmp_path / "repo"}\n[remote "x"]\ngpg-verify=false\n'
+        with pytest.raises(OstreeError, match=r"not implemented|cannot be interpreted"):
+            read_engine_demand(configure(child, text), "x", FOR_COMMITS)
 
 
 def test_certificate_needs_its_key(repo: Repo) -> None:

@@ -35,13 +35,13 @@ def pull_local(
     """
     check_options(options)
     site = PullSite(repo, report, watch)
-    terms = PullTerms(repo, Remotes.load(repo), f"{FILE_URL}{source_path}", options)
-    terms.check_deltas()
-    with Repo.open(source_path or ".") as source:
-        names = wanted or [Wanted(name) for name in source.refs.list()]
-        if not options.require_static_deltas:
-            return pull_from_repo(site, terms, source, names)
-        url = _url_of(source)
+    with PullTerms(repo, Remotes.load(repo), f"{FILE_URL}{source_path}", options) as terms:
+        terms.check_deltas()
+        with Repo.open(source_path or ".") as source:
+            names = wanted or [Wanted(name) for name in source.refs.list()]
+            if not options.require_static_deltas:
+                return pull_from_repo(site, terms, source, names)
+            url = _url_of(source)
     return pull_at(site, url, names, options)  # as from a server, since only that uses deltas
 
 

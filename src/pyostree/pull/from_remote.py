@@ -52,18 +52,18 @@ def pull_at(
     check_options(options)
     remotes = Remotes.load(site.repo) if site.remotes is None else site.remotes
     _check_usable(remotes, remote)
-    terms = PullTerms(site.repo, remotes, remote, options)
-    path = None if options.require_static_deltas else _local_path(remotes, remote, options)
-    if path is not None:
+    with PullTerms(site.repo, remotes, remote, options) as terms:
+        path = None if options.require_static_deltas else _local_path(remotes, remote, options)
+        if path is None:
+            from pyostree.pull.from_server import pull_from_server  # needs all of the network
+
+            return pull_from_server(site, terms, wanted)
         for cache in options.localcache_repos:  # not needed, but they must be there
             Repo.open(cache).close()
-        from pyostree.pull.from_repo import pull_from_repo  # and no source here, no need for that
+        from pyostree.pull.from_repo import pull_from_repo  # needs nothing of it
 
         with _open_source(path, terms) as source:
             return pull_from_repo(site, terms, source, wanted)
-    from pyostree.pull.from_server import pull_from_server  # no network, no need for all of that
-
-    return pull_from_server(site, terms, wanted)
 
 
 def _open_source(path: str, terms: PullTerms) -> Repo:

@@ -213,6 +213,6 @@ class _Transfer:
         rules = DeltaRules(
             required=self._terms.options.require_static_deltas,
             dry_run=self._terms.options.dry_run,
-            needs_digest=self._terms.demands.gpg_summary,
+            needs_digest=self._terms.demands.gpg_summary or self._terms.demands.engine_summary,
         )
         supplier.deltas = DeltaPull(job, self._fetcher, self._bases.content, known, rules)

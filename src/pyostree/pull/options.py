@@ -59,6 +59,8 @@ class PullOptions(NamedTuple):
         check_bindings: refuse commits that were made for another ref or collection.
         gpg_verify: check signatures of commits; None: as the remote is configured.
         gpg_verify_summary: the same for the summary.
+        disable_sign_verify: check no signatures of engines, of commits or of the summary, whatever
+            is configured.
         ref_keyrings: keys to take in place of the remote's for the commits of some refs.
         summary: the bytes of the remote's summary, which then is not fetched.
         summary_signature: likewise; not without `summary`.
@@ -89,6 +91,7 @@ class PullOptions(NamedTuple):
     check_bindings: bool = True
     gpg_verify: bool | None = None
     gpg_verify_summary: bool | None = None
+    disable_sign_verify: bool = False
     ref_keyrings: tuple[RefKeyring, ...] = ()
     summary: bytes | None = None
     summary_signature: bytes | None = None

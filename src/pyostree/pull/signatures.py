@@ -1,132 +1,161 @@
-"""What a remote demands to be signed, and whether a commit has it; nothing passes unchecked."""
+"""`CommitSignatures`: whether commits have the signatures that are demanded of them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pyostree.closing import Closing
-from pyostree.errors import ChecksumMismatchError, VerificationError, doing
+from pyostree.errors import ChecksumMismatchError, doing
+from pyostree.formats.commit import Metadata
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
-from pyostree.pull.options import PullOptions
 from pyostree.pull.progress import Verification
-from pyostree.remote.endpoints import Demands, read_demands, unverifiable
-from pyostree.remote.remotes import Remotes
 from pyostree.repo.repo import Repo
 
 if TYPE_CHECKING:  # slow to import, and few remotes demand signatures
+    from pyostree.remote.sign_keys import EngineDemand
     from pyostree.sign.gpg.verifier import GpgVerifier
 
 
-def demands_of(remotes: Remotes, name: str, options: PullOptions) -> Demands:
-    """Return which signatures a pull must check: the caller's wish, else the configuration's."""
-    demands = read_demands(remotes, name)
-    if options.gpg_verify is not None:
-        demands = demands._replace(gpg_commits=options.gpg_verify)
-    if options.gpg_verify_summary is not None:
-        demands = demands._replace(gpg_summary=options.gpg_verify_summary)
-    return demands
+class SignedCommit(NamedTuple):
+    """A commit to be looked at.
+
+    Attributes:
+        data: the bytes of the commit object, which have that checksum.
+        metadata: its detached metadata, None when there is none.
+        is_stored: it lies in a repository; else it has just come, and is nowhere yet.
+    """
+
+    checksum: Checksum
+    data: bytes
+    metadata: Metadata | None
+    is_stored: bool
 
 
-def check_summary(
-    demands: Demands, remotes: Remotes, name: str, summary: bytes | None, signature: bytes | None
-) -> None:
-    """Raise `VerificationError` unless the summary has the signatures that are demanded."""
-    if demands.gpg_summary:
-        missing = None if signature is not None else "summary.sig"
-        missing = missing if summary is not None else "summary"
-        if missing is not None:
-            raise VerificationError(
-                f"GPG verification enabled, but no {missing} found "
-                "(use gpg-verify-summary=false in remote config to disable)"
-            )
-        assert summary is not None
-        assert signature is not None
-        from pyostree.remote.keyrings import verify_gpg_summary
+class CommitDemand(Protocol):
+    """A kind of signature that commits must have."""
 
-        verify_gpg_summary(remotes, name, summary, signature)
-    if demands.engine_summary:
-        option = "sign-verify-summary"
-        if signature is None:
-            raise VerificationError(
-                "Signatures verification enabled, but no summary.sig found "
-                f"(use {option}=false in remote config to disable)"
-            )
-        raise unverifiable(name, option)
+    def check(self, commit: SignedCommit, results: list[Verification]) -> None:
+        """Add to `results` what was found, and raise `VerificationError` unless that is enough."""
+
+    def close(self) -> None:
+        """Close the verifiers."""
+
+
+class GpgDemand:
+    """Demands a valid OpenPGP signature.
+
+    Args:
+        by_commit: verifiers that count for certain commits in place of `verifier`; all of them
+            must be content with the commit.
+    """
+
+    def __init__(
+        self,
+        verifier: GpgVerifier,
+        by_commit: Mapping[Checksum, Sequence[GpgVerifier]] = MappingProxyType({}),
+    ) -> None:
+        self._verifier = verifier
+        self._by_commit = by_commit
+
+    def check(self, commit: SignedCommit, results: list[Verification]) -> None:
+        """Add the signatures to `results`; raise unless one is valid."""
+        from pyostree.sign.gpg.detached import verify_gpg
+        from pyostree.sign.gpg.result import require_valid
+
+        with doing(f"Commit {commit.checksum}"):
+            for verifier in self._by_commit.get(commit.checksum, (self._verifier,)):
+                found = verify_gpg(verifier, commit.data, commit.metadata)
+                results.append(Verification(commit.checksum, found))
+                require_valid(found)
+
+    def close(self) -> None:
+        """Close the verifiers."""
+        self._verifier.close()
+        for verifiers in self._by_commit.values():
+            for verifier in verifiers:
+                verifier.close()
+
+
+class OtherDemand:
+    """Demands a good signature of another kind."""
+
+    def __init__(self, engines: EngineDemand) -> None:
+        self._engines = engines
+
+    def check(self, commit: SignedCommit, results: list[Verification]) -> None:
+        """Raise unless one is good; how good is told to nobody, as in the reference."""
+        if commit.is_stored:
+            self._engines.check_stored(commit.checksum, commit.data, commit.metadata)
+        else:
+            self._engines.check_fetched(commit.data, commit.metadata)
+
+    def close(self) -> None:
+        """Close the verifiers."""
+        self._engines.close()
 
 
 class CommitSignatures(Closing):
     """Decides whether the signatures of commits allow to pull them.
 
     A commit is checked once with each detached metadata that comes for it. A context
-    manager, which closes the verifiers.
+    manager, which closes the demands.
 
     Args:
-        verifier: None when no signatures are demanded.
-        by_commit: verifiers that count for certain commits in place of `verifier`; all of them
-            must be content with the commit.
+        demands: each of them has to be met.
 
     Attributes:
         results: what was found for each commit, in order; also of the one that does not pass.
     """
 
-    def __init__(
-        self,
-        verifier: GpgVerifier | None,
-        by_commit: Mapping[Checksum, Sequence[GpgVerifier]] = MappingProxyType({}),
-    ) -> None:
-        self._verifier = verifier
-        self._by_commit = by_commit
+    def __init__(self, demands: Sequence[CommitDemand]) -> None:
+        self._demands = tuple(demands)
         self.results: list[Verification] = []
         self._checked: set[tuple[Checksum, bytes | None]] = set()
 
     def close(self) -> None:
-        """Close the verifiers."""
-        if self._verifier is not None:
-            self._verifier.close()
-        for verifiers in self._by_commit.values():
-            for verifier in verifiers:
-                verifier.close()
+        """Close the demands."""
+        for demand in self._demands:
+            demand.close()
 
     @property
     def are_demanded(self) -> bool:
         """Whether a commit needs a signature."""
-        return self._verifier is not None
+        return bool(self._demands)
 
-    def check(self, checksum: Checksum, data: bytes, detached: bytes | None) -> None:
+    def check(
+        self, checksum: Checksum, data: bytes, detached: bytes | None, *, is_stored: bool = False
+    ) -> None:
         """Let a commit pass, or not.
 
         Args:
             data: the bytes of the commit object.
-            detached: its detached metadata, None when there is none.
+            detached: its detached metadata, None when there is none; malformed, it signs nothing.
+            is_stored: the commit lies in a repository, which is told by the error.
 
         Raises:
-            VerificationError: no signature is valid.
+            VerificationError: a signature that is demanded is missing, or not valid.
             ChecksumMismatchError: `data` is not that commit.
         """
-        if self._verifier is None or _key(checksum, detached) in self._checked:
+        if not self.are_demanded or _key(checksum, detached) in self._checked:
             return
         from pyostree.sign.detached import decode_signatures
-        from pyostree.sign.gpg.detached import verify_gpg
-        from pyostree.sign.gpg.result import require_valid
 
         actual = Checksum(hashlib.sha256(data).digest())
         if actual != checksum:
             raise ChecksumMismatchError("commit", str(checksum), str(actual))
-        with doing(f"Commit {checksum}"):
-            metadata = None if detached is None else decode_signatures(detached)
-            for verifier in self._by_commit.get(checksum, (self._verifier,)):
-                found = verify_gpg(verifier, data, metadata)
-                self.results.append(Verification(checksum, found))
-                require_valid(found)
+        metadata = None if detached is None else decode_signatures(detached)
+        commit = SignedCommit(checksum, data, metadata, is_stored)
+        for demand in self._demands:
+            demand.check(commit, self.results)
         self._checked.add(_key(checksum, detached))
 
     def check_detached(self, repo: Repo, checksum: Checksum, detached: bytes) -> None:
         """Do the same for new detached metadata of a commit that is stored (errors as `check`)."""
-        if self._verifier is not None:
-            self.check(checksum, _read_commit(repo, checksum), detached)
+        if self.are_demanded:
+            self.check(checksum, _read_commit(repo, checksum), detached, is_stored=True)
 
     def copy_commit(self, source: Repo, target: Repo, checksum: Checksum) -> None:
         """Copy a commit with its detached metadata, after it was checked (errors as `check`).
@@ -135,7 +164,7 @@ class CommitSignatures(Closing):
         follow what becomes of that.
         """
         data, detached = _read_commit(source, checksum), source.store.read_detached(checksum)
-        self.check(checksum, data, detached)
+        self.check(checksum, data, detached, is_stored=True)
         target.mark_partial(checksum)
         if detached is not None:
             target.store.write_detached(checksum, detached)
@@ -143,11 +172,11 @@ class CommitSignatures(Closing):
 
     def check_stored(self, repo: Repo, checksum: Checksum) -> None:
         """Do the same for a commit that is in a repository (errors as `check`)."""
-        if self._verifier is None:
+        if not self.are_demanded:
             return
         detached = repo.store.read_detached(checksum)
         if _key(checksum, detached) not in self._checked:
-            self.check(checksum, _read_commit(repo, checksum), detached)
+            self.check(checksum, _read_commit(repo, checksum), detached, is_stored=True)
 
 
 def _key(checksum: Checksum, detached: bytes | None) -> tuple[Checksum, bytes | None]:

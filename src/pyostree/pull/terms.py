@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
+from pyostree.closing import Closing
 from pyostree.errors import (
     InvalidNameError,
     NotFoundError,
@@ -17,21 +19,24 @@ from pyostree.pull.options import PullOptions, Wanted
 from pyostree.pull.requests import Request, plan_request
 from pyostree.pull.resolve import ResolvedRef
 from pyostree.pull.run import Plan
-from pyostree.pull.signatures import CommitSignatures, check_summary, demands_of
-from pyostree.remote.endpoints import unverifiable
+from pyostree.pull.signatures import CommitDemand, CommitSignatures, GpgDemand, OtherDemand
+from pyostree.remote.endpoints import Demands, read_demands
 from pyostree.remote.fetch import Validators
 from pyostree.remote.remotes import FILE_URL, Remotes
 from pyostree.remote.summary_cache import CachedFile
 from pyostree.remote.summary_fetcher import SummaryFiles
 from pyostree.repo.repo import Repo
 
+if TYPE_CHECKING:  # slow to import, and few remotes demand such signatures
+    from pyostree.remote.sign_keys import EngineDemand
+
 _NO_SUMMARY = (
     "Fetching all refs was requested in mirror mode, but remote repository does not have a summary"
 )
 
 
-class PullTerms:
-    """What counts for a pull from one remote, or from a repository by its URL.
+class PullTerms(Closing):
+    """What counts for a pull from one remote, or from a repository by its URL; a context manager.
 
     Attributes:
         repo: where it goes to.
@@ -42,8 +47,8 @@ class PullTerms:
 
     Raises:
         RemoteNotFoundError: there is no such remote.
-        VerificationError: signatures are to be checked, but nothing says by which keys, or they
-            are of a kind that cannot be checked.
+        VerificationError: signatures are to be checked, but nothing says by which keys.
+        ConfigError, UnsupportedError: what is configured of signatures makes no sense.
     """
 
     def __init__(self, repo: Repo, remotes: Remotes, name: str, options: PullOptions) -> None:
@@ -60,11 +65,28 @@ class PullTerms:
             raise InvalidNameError("Invalid remote name: it is empty")
         if self.ref_remote is None and not is_path:
             self.ref_remote = name
-        self.demands = demands_of(remotes, name, options)
-        if self.demands.engine_commits:
-            raise unverifiable(name, "sign-verify")
+        self.demands = _read_demands(remotes, name, options)
         # A repository that is named by its URL has no keys of its own.
         self._key_owner = options.ref_remote or name if is_path else name
+        self._opened = ExitStack()
+        # These look for mistakes in the configuration before anything is fetched.
+        self._commit_engines = self._open_engines("sign-verify", self.demands.engine_commits)
+        self._summary_engines = self._open_engines(
+            "sign-verify-summary", self.demands.engine_summary
+        )
+
+    def close(self) -> None:
+        """Close what verifies."""
+        self._opened.close()
+
+    def _open_engines(self, option: str, is_demanded: bool) -> EngineDemand | None:
+        if not is_demanded:
+            return None
+        from pyostree.remote.sign_keys import read_engine_demand
+
+        demand = read_engine_demand(self.remotes, self.name, option)
+        assert demand is not None
+        return self._opened.enter_context(demand)
 
     @property
     def is_from_peer(self) -> bool:
@@ -112,18 +134,23 @@ class PullTerms:
         """
         if files.summary is None and must_exist and not self.demands.gpg_summary:
             raise NotFoundError(_NO_SUMMARY)
-        check_summary(
-            self.demands,
-            self.remotes,
-            self._key_owner,
-            None if files.summary is None else files.summary.data,
-            None if files.signature is None else files.signature.data,
-        )
+        if self.demands.gpg_summary or self.demands.engine_summary:
+            from pyostree.remote.summary_signatures import IN_PULL, SummaryDemand
+
+            gpg_owner = self._key_owner if self.demands.gpg_summary else None
+            demand = SummaryDemand(self.remotes, gpg_owner, self._summary_engines)
+            demand.check(files.summary_data, files.signature_data, IN_PULL)
 
     def open_signatures(self, plan: Plan) -> CommitSignatures:
         """Return what checks the commits of a pull, to be used in ``with``."""
-        if not self.demands.gpg_commits:
-            return CommitSignatures(None)
+        demands: list[CommitDemand] = []
+        if self.demands.gpg_commits:
+            demands.append(self._open_gpg(plan))
+        if self._commit_engines is not None:
+            demands.append(OtherDemand(self._commit_engines))
+        return CommitSignatures(demands)
+
+    def _open_gpg(self, plan: Plan) -> GpgDemand:
         from pyostree.remote.keyrings import open_remote_verifier  # slow to import
 
         with ExitStack() as opened:
@@ -132,12 +159,12 @@ class PullTerms:
             for keyring in {name for names in others.values() for name in names}:
                 verifiers[keyring] = open_remote_verifier(self.remotes, keyring)
                 opened.callback(verifiers[keyring].close)
-            signatures = CommitSignatures(
+            demand = GpgDemand(
                 open_remote_verifier(self.remotes, self._key_owner),
                 {commit: [verifiers[name] for name in names] for commit, names in others.items()},
             )
             opened.pop_all()
-        return signatures
+        return demand
 
     def _other_keyrings(self, refs: Sequence[ResolvedRef]) -> Mapping[Checksum, set[str]]:
         """Return commits for which the keys of other remotes count, with these."""
@@ -150,6 +177,18 @@ class PullTerms:
             if ref.collection_id is not None and (ref.collection_id, ref.ref) in keyrings:
                 found.setdefault(ref.checksum, set()).add(keyrings[ref.collection_id, ref.ref])
         return found
+
+
+def _read_demands(remotes: Remotes, name: str, options: PullOptions) -> Demands:
+    """Return which signatures a pull must check: the caller's wish, else the configuration's."""
+    demands = read_demands(remotes, name)
+    if options.gpg_verify is not None:
+        demands = demands._replace(gpg_commits=options.gpg_verify)
+    if options.gpg_verify_summary is not None:
+        demands = demands._replace(gpg_summary=options.gpg_verify_summary)
+    if options.disable_sign_verify:
+        demands = demands._replace(engine_commits=False, engine_summary=False)
+    return demands
 
 
 def _check_needs_no_keys(options: PullOptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from pyostree.errors import ConfigError, VerificationError
+from pyostree.errors import ConfigError
 from pyostree.remote.fetch import (
     DEFAULT_RETRIES,
     USER_AGENT,
@@ -18,7 +18,7 @@ from pyostree.remote.urls import BaseUrl
 from pyostree.repo.repo import Repo
 
 _DEBUG_VARIABLE = "OSTREE_DEBUG_HTTP"
-_OFF = ("false", "0")
+_OFF = ("", "false", "0")
 _MAX_REQUESTS_KEY = "max-outstanding-fetcher-requests"
 _RATE_KEY = "limit-rate"
 _MAX_DIGITS = 18
@@ -166,44 +166,15 @@ def read_demands(remotes: Remotes, name: str) -> Demands:
     return Demands(
         gpg_commits=remotes.get_bool(name, "gpg-verify", True),
         gpg_summary=remotes.get_bool(name, "gpg-verify-summary", False),
-        engine_commits=_is_demanded(remotes.get(name, "sign-verify")),
-        engine_summary=_is_demanded(remotes.get(name, "sign-verify-summary")),
+        engine_commits=is_engine_demanded(remotes, name, "sign-verify"),
+        engine_summary=is_engine_demanded(remotes, name, "sign-verify-summary"),
     )
 
 
-def check_verifiable(
-    demands: Demands, name: str, *, skip_gpg: bool = False, skip_engines: bool = False
-) -> None:
-    """Refuse a remote whose signatures cannot be checked: nothing is ever taken unverified.
+def is_engine_demanded(remotes: Remotes, name: str, option: str) -> bool:
+    """Tell whether ``sign-verify`` or ``sign-verify-summary`` asks for anything, sensible or not.
 
     Args:
-        skip_gpg: the caller asked to do without GPG signatures.
-        skip_engines: the caller asked to do without other signatures.
-
-    Raises:
-        VerificationError: the remote demands signatures.
+        option: which of them.
     """
-    wanted = {
-        "gpg-verify": demands.gpg_commits and not skip_gpg,
-        "gpg-verify-summary": demands.gpg_summary and not skip_gpg,
-        "sign-verify": demands.engine_commits and not skip_engines,
-        "sign-verify-summary": demands.engine_summary and not skip_engines,
-    }
-    for option, is_wanted in wanted.items():
-        if is_wanted:
-            raise unverifiable(name, option)
-
-
-def unverifiable(name: str, option: str) -> VerificationError:
-    """Return the error for a remote that demands signatures of a kind we cannot check."""
-    err = VerificationError(
-        f'Remote "{name}" demands signatures ({option}), which cannot be verified yet'
-    )
-    err.hint = (
-        f"if you trust the connection: ostree config --group 'remote \"{name}\"' set {option} false"
-    )
-    return err
-
-
-def _is_demanded(value: str | None) -> bool:
-    return value is not None and value.strip() not in _OFF
+    return not name.startswith(FILE_URL) and (remotes.get(name, option) or "") not in _OFF

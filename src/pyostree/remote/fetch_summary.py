@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import NamedTuple
 
-from pyostree.errors import VerificationError
 from pyostree.formats.summary_index import SummaryIndex
 from pyostree.remote.curl import open_fetcher
 from pyostree.remote.endpoints import (
     DEFAULT_OPTIONS,
-    Demands,
     FetchOptions,
     fetch_settings,
     read_demands,
-    unverifiable,
 )
-from pyostree.remote.keyrings import verify_gpg_summary
 from pyostree.remote.mirrorlist import fetch_bases
 from pyostree.remote.remotes import Remotes
+from pyostree.remote.sign_keys import FOR_COMMITS, FOR_SUMMARY, read_engine_demand
 from pyostree.remote.summary_cache import SummaryCache
 from pyostree.remote.summary_fetcher import (
     SummaryFetcher,
     SummaryFiles,
     fetch_through_metalink,
 )
+from pyostree.remote.summary_signatures import IN_LOOK, SummaryDemand
 from pyostree.remote.watched_fetcher import WatchedFetcher
 from pyostree.repo.repo import Repo
 from pyostree.sign.gpg.result import GpgSignature
@@ -57,19 +55,20 @@ def fetch_summary(
         CancelledError: `watch` wishes so.
         RemoteNotFoundError, ConfigError: the remote is not, or wrongly, configured.
         FetchError: the server cannot be read.
-        VerificationError: the remote demands signatures that are missing or cannot be checked.
+        UnsupportedError: it names an engine that there is not.
+        VerificationError: the remote demands signatures that are missing or no good.
     """
     remotes = Remotes.load(repo)
-    demands = read_demands(remotes, name)
     settings = fetch_settings(repo, remotes, name, options._replace(compressed=True))
     with (
+        _open_demand(remotes, name) as demand,
         closing(SummaryCache(repo, cache_dir)) as cache,
         open_fetcher(settings, repo.tmp) as unwatched,
     ):
         fetcher = WatchedFetcher(unwatched, watch)
         metalink = remotes.get(name, "metalink")
         if metalink is not None:
-            return _checked(remotes, name, demands, fetch_through_metalink(fetcher, metalink))
+            return _checked(demand, fetch_through_metalink(fetcher, metalink))
         bases = fetch_bases(fetcher, remotes.url(name))
         summaries = SummaryFetcher(fetcher, cache, name, bases)
         passed: list[FetchedSummary] = []
@@ -77,33 +76,20 @@ def fetch_summary(
         def check(files: SummaryFiles) -> None:
             if files.is_cached and files.summary is not None:
                 SummaryIndex(files.summary.data)  # what the server has now may be sound
-            passed.append(_checked(remotes, name, demands, files))
+            passed.append(_checked(demand, files))
 
         summaries.keep(summaries.checked(summaries.fetch(), check))
         return passed[-1]
 
 
-def _checked(remotes: Remotes, name: str, demands: Demands, files: SummaryFiles) -> FetchedSummary:
+def _open_demand(remotes: Remotes, name: str) -> SummaryDemand:
+    gpg_owner = name if read_demands(remotes, name).gpg_summary else None
+    # A remote that no pull could do anything with is not looked at either.
+    with read_engine_demand(remotes, name, FOR_COMMITS) or nullcontext():
+        return SummaryDemand(remotes, gpg_owner, read_engine_demand(remotes, name, FOR_SUMMARY))
+
+
+def _checked(demand: SummaryDemand, files: SummaryFiles) -> FetchedSummary:
     """Return the summary with what is known of its signatures; fail unless demands are met."""
-    found = FetchedSummary(files.summary_data, files.signature_data)
-    if demands.gpg_summary:
-        data, signature = _require(found, "GPG", "gpg-verify-summary")
-        found = found._replace(gpg=verify_gpg_summary(remotes, name, data, signature))
-    if demands.engine_summary:
-        _require(found, "Signature", "sign-verify-summary")
-        raise unverifiable(name, "sign-verify-summary")
-    return found
-
-
-def _require(found: FetchedSummary, kind: str, option: str) -> tuple[bytes, bytes]:
-    if found.data is None:
-        raise VerificationError(
-            f"{kind} verification enabled, but no summary found "
-            "(check that the configured URL in remote config is correct)"
-        )
-    if found.signature is None:
-        raise VerificationError(
-            f"{kind} verification enabled, but no summary signatures found "
-            f"(use {option}=false in remote config to disable)"
-        )
-    return found.data, found.signature
+    data, signature = files.summary_data, files.signature_data
+    return FetchedSummary(data, signature, demand.check(data, signature, IN_LOOK))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from pyostree.closing import Closing
 from pyostree.errors import ConfigError, OstreeError, VerificationError, describe
 from pyostree.formats.commit import Metadata
 from pyostree.formats.objects import Checksum
-from pyostree.remote.remotes import FILE_URL, Remotes
+from pyostree.remote.endpoints import is_engine_demanded
+from pyostree.remote.remotes import Remotes
 from pyostree.sign.detached import check_signed, signatures_under
 from pyostree.sign.engine import Engine, Verifier, all_engines, find_engine
 from pyostree.sign.trust import TrustedKeys, load_key_file
 
 FOR_COMMITS, FOR_SUMMARY = "sign-verify", "sign-verify-summary"
-_OFF = ("", "false", "0")
 _ANY = ("true", "1")
 
 
@@ -93,14 +92,14 @@ def read_engine_demand(remotes: Remotes, name: str, option: str) -> EngineDemand
         UnsupportedError: it names an engine that there is not.
         ConfigError: keys cannot be read, or it names an engine that has none.
     """
-    value = None if name.startswith(FILE_URL) else remotes.get(name, option)
-    if value is None or value in _OFF:
+    if not is_engine_demanded(remotes, name, option):
         return None
     owner = remotes.key_owner(name)
-    if value in _ANY:
+    if remotes.get(name, option) in _ANY:
         return _demand((engine, _read_keys(remotes, owner, engine)) for engine in all_engines())
-    # `remote add` joins names by commas, and the reference splits at semicolons.
-    engines = [find_engine(one) for one in re.split("[,;]", value)]
+    # `remote add` of the reference joins names by commas, and itself reads semicolons only.
+    names = [one for item in remotes.get_list(name, option) or () for one in item.split(",")]
+    engines = list(map(find_engine, names))
     return _demand((engine, _require_keys(remotes, owner, engine)) for engine in engines)
 
 

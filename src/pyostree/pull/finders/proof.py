@@ -11,12 +11,13 @@ from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_pat
 from pyostree.formats.refspec import CollectionRef
 from pyostree.fs.dir import Dir
 from pyostree.pull.finders.base import Search
-from pyostree.pull.signatures import CommitSignatures
+from pyostree.pull.signatures import CommitDemand, CommitSignatures, GpgDemand, OtherDemand
 from pyostree.remote.dynamic import DynamicRemote, add_dynamic
 from pyostree.remote.endpoints import fetch_settings, resolve_bases
 from pyostree.remote.fetch import Body, FetchRequest, fetch_body
 from pyostree.remote.keyrings import open_remote_verifier
 from pyostree.remote.remotes import Remotes
+from pyostree.remote.sign_keys import FOR_COMMITS, read_engine_demand
 from pyostree.remote.watched_fetcher import WatchedFetcher
 from pyostree.repo.bindings import check_bindings
 from pyostree.repo.repo import Repo
@@ -64,7 +65,10 @@ def _check(
     found: tuple[bytes, bytes | None],
 ) -> int:
     data, detached = found
-    with CommitSignatures(open_remote_verifier(remotes, name)) as signatures:
+    engines = read_engine_demand(remotes, name, FOR_COMMITS)
+    demands: list[CommitDemand] = [] if engines is None else [OtherDemand(engines)]
+    demands.insert(0, GpgDemand(open_remote_verifier(remotes, name)))
+    with CommitSignatures(demands) as signatures:
         signatures.check(checksum, data, detached)
     commit = decode_commit(data)
     with doing(f"Commit {checksum}"):

@@ -95,7 +95,12 @@ def _terms(result: FinderResult, options: PullOptions, *, is_last: bool) -> Pull
         is_last: whether nobody after it has all that it has.
     """
     strict = options._replace(
-        is_untrusted=True, gpg_verify=True, gpg_verify_summary=False, check_bindings=True, url=None
+        is_untrusted=True,
+        gpg_verify=True,
+        gpg_verify_summary=False,
+        disable_sign_verify=False,
+        check_bindings=True,
+        url=None,
     )
     remote = result.remote
     if isinstance(remote, str):
