@@ -160,6 +160,9 @@ def test_refused_summary_is_not_kept(client: Path, web: Web) -> None:
 
 # -- repairs -----------------------------------------------------------------------------
 
+# Either file may be what is wrong.
+REPAIR = ["200 /repo/summary", "200 /repo/summary.sig", "304 /repo/summary.sig"]
+
 
 def check_form(files: SummaryFiles) -> None:
     data = files.summary_data
@@ -187,7 +190,7 @@ def test_damaged_cached_summary_is_replaced(client: Path, web: Web) -> None:
     cached.write_bytes(b"junk")
     web.log.clear()
     assert checked(client, web).summary_data == data
-    assert asked(web) == ["200 /repo/summary", "304 /repo/summary.sig"]
+    assert asked(web) == REPAIR
     assert cached.read_bytes() == data
 
 
@@ -197,7 +200,7 @@ def test_looking_at_a_summary_repairs_the_cache_as_a_pull_does(client: Path, web
     cached.write_bytes(b"junk")
     web.log.clear()
     assert ask(client) == data
-    assert asked(web) == ["200 /repo/summary", "304 /repo/summary.sig"]
+    assert asked(web) == REPAIR
     assert cached.read_bytes() == data
 
 

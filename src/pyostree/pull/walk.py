@@ -147,6 +147,11 @@ class Walker:
         name = ObjectName(checksum, ObjectType.COMMIT)
         self._queue.append(Step(name, depth=depth, is_parent=is_parent))
 
+    def add_stored_commit(self, checksum: Checksum) -> None:
+        """Look at a commit that is here, going by the detached metadata that it has here."""
+        self._has_detached.add(checksum)
+        self.add_commit(checksum, 0)
+
     def add_content(self, checksum: Checksum) -> None:
         """Ask for a file that no tree so far names."""
         self._visit_files([checksum])

@@ -94,9 +94,9 @@ class SummaryFetcher:
         return SummaryFiles(_content(second), signature, is_new=True)
 
     def checked(self, files: SummaryFiles, check: Callable[[SummaryFiles], None]) -> SummaryFiles:
-        """Return files that pass `check`: these, or where the summary was cached, a fresh one.
+        """Return files that pass `check`: these, or where the summary was cached, fresh ones.
 
-        What is cached may be older than the signature, or have been written by halves.
+        What is cached may be older than the signature, have been written by halves or be damaged.
 
         Raises:
             VerificationError, FormatError: the files do not pass, and are what the server has.
@@ -111,8 +111,7 @@ class SummaryFetcher:
                     f"Remote {self._name} cached summary invalid and "
                     "OSTREE_REPO_TEST_ERROR_INVALID_CACHE specified"
                 ) from None
-            summary, _ = self._get(SUMMARY, None)
-            files = SummaryFiles(summary, files.signature, is_new=True)
+            files = self._fetch_both(None)
             check(files)
         return files
 
