@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import BinaryIO, NoReturn, TextIO
 
@@ -101,6 +102,14 @@ def locale_charset() -> str:
     except LookupError:
         return "ascii"
     return name.lower()
+
+
+def follow_locale_of_times() -> None:
+    """Let times be written as the user's locale has it, such as those of signatures."""
+    from _locale import LC_TIME, Error, setlocale
+
+    with suppress(Error):  # one that is not installed is as good as none
+        setlocale(LC_TIME, "")
 
 
 def show_debug_messages(err: TextIO) -> None:

@@ -47,6 +47,7 @@ def main() -> int:
     """Run the command line of this process; the exit status is 0 or 1."""
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
     console = Console.standard()
+    console_module.follow_locale_of_times()
     try:
         status = run_command_line(sys.argv, console)
         console.out.flush()

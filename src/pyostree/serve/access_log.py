@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 STANDARD_OUTPUT = "-"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FLUSH_BYTES = 32 << 10
 _UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\\u2028\u2029\ud800-\udfff]')
 # Of a path and of a method: a line stays below what a pipe keeps together, 4,096 bytes.
@@ -51,7 +52,10 @@ class AccessLog:
         now = int(time.time())
         if now != self._second:
             self._second = now
-            self._stamp = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now))
+            when = time.localtime(now)
+            # Programs that read the log know English months only, whatever the locale.
+            month = _MONTHS[when.tm_mon - 1]
+            self._stamp = time.strftime(f"%d/{month}/%Y:%H:%M:%S %z", when)
         host = request.client.rpartition(":")[0].strip("[]") or "-"
         line = (
             f'{host} - - [{self._stamp}] "{_shown(request.method, _MAX_METHOD_BYTES)} '
