@@ -12,6 +12,7 @@ from pyostree.errors import FormatError
 from pyostree.formats.lenient_base64 import decode_lenient_base64
 
 _BEGIN, _END, _DASHES = "-----BEGIN ", "-----END ", "-----"
+_BLANKS = " \t\n\v\f\r"
 
 
 def iter_pem(text: str, label: str) -> Iterator[bytes]:
@@ -24,7 +25,7 @@ def iter_pem(text: str, label: str) -> Iterator[bytes]:
     Raises:
         FormatError: a block is of another kind, or has no end.
     """
-    lines = (line.strip() for line in text.split("\n"))
+    lines = (line.strip(_BLANKS) for line in text.split("\n"))
     for line in lines:
         found = _label(line, _BEGIN)
         if found is None:
@@ -36,6 +37,8 @@ def iter_pem(text: str, label: str) -> Iterator[bytes]:
 
 def _body(lines: Iterator[str], label: str) -> Iterator[str]:
     for line in lines:
+        if _label(line, _BEGIN) is not None:
+            raise FormatError("PEM trailer not found")
         found = _label(line, _END)
         if found is None:
             yield line
@@ -50,5 +53,4 @@ def _label(line: str, start: str) -> str | None:
     """Return the label of a line that begins or ends a block; None for any other line."""
     if not (line.startswith(start) and line.endswith(_DASHES)):
         return None
-    label = line[len(start) : -len(_DASHES)]
-    return label or None
+    return line[len(start) : -len(_DASHES)] or None

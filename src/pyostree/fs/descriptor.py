@@ -24,7 +24,11 @@ def system_call(call: str) -> Iterator[None]:
 
 def check_regular(fd: int) -> None:
     """Raise `OSError` (ENXIO, or EISDIR) unless `fd` is a regular file."""
-    mode = os.fstat(fd).st_mode
+    check_regular_mode(os.fstat(fd).st_mode)
+
+
+def check_regular_mode(mode: int) -> None:
+    """Do the same for the mode of a file."""
     if not stat_bits.S_ISREG(mode):  # reading a device may never end
         code = errno.EISDIR if stat_bits.S_ISDIR(mode) else errno.ENXIO
         raise OSError(code, os.strerror(code))

@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from typing import Self
 
 from pyostree.closing import Closing
-from pyostree.fs.descriptor import OPEN_DIR, check_regular, read_all
+from pyostree.fs.descriptor import (
+    OPEN_DIR,
+    check_regular,
+    check_regular_mode,
+    read_all,
+    system_call,
+)
 
 _OPEN_FILE = os.O_RDONLY | os.O_CLOEXEC
 # Not -1, which Python's listdir and scandir take for the working directory.
@@ -188,6 +194,23 @@ class DirHandle(Closing):
         except OSError as err:
             err.add_note(f"openat({name})")
             raise
+
+    def read_regular(self, name: str, *, max_bytes: int | None = None) -> bytes:
+        """Return the content of a regular file, or of the one that a symbolic link leads to.
+
+        Raises:
+            OSError: EISDIR or ENXIO for what is no file; else as `read_file`.
+        """
+        with system_call(f"openat({name})"):
+            # Opening a device may do something already.
+            check_regular_mode(os.stat(name, dir_fd=self._fd).st_mode)
+            fd = os.open(name, _OPEN_FILE | os.O_NONBLOCK, dir_fd=self._fd)
+        try:
+            with system_call(f"read({name})"):
+                check_regular(fd)
+                return read_all(fd, max_bytes=max_bytes)
+        finally:
+            os.close(fd)
 
     def read_file(self, name: str, *, max_bytes: int | None = None, follow: bool = True) -> bytes:
         """Return the content of `name`, with ``follow=False`` only of a regular file.

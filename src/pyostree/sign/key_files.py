@@ -9,6 +9,7 @@ from pyostree.errors import FormatError, NotFoundError
 from pyostree.fs.dir import Dir
 
 MAX_KEY_FILE_BYTES = 16 << 20
+_NOT_REGULAR = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ELOOP)
 
 
 class KeyFileError(FormatError):
@@ -22,22 +23,23 @@ def read_key_file(path: str) -> bytes:
         NotFoundError: it is no regular file.
         OSError: it cannot be read.
     """
-    not_regular = NotFoundError(f"File object '{path}' is not a regular file")
     try:
         parent, name = Dir.above(path)
-    except OSError:
-        raise not_regular from None
-    with parent:
-        if not parent.is_file(name):
-            raise not_regular
-        return parent.read_file(name, max_bytes=MAX_KEY_FILE_BYTES)
+        with parent:
+            return parent.read_regular(name, max_bytes=MAX_KEY_FILE_BYTES)
+    except OSError as err:
+        if err.errno not in _NOT_REGULAR:
+            raise
+        raise NotFoundError(f"File object '{path}' is not a regular file") from None
 
 
 def open_key_file(path: str) -> bytes:
     """Return the content of a file of keys that is named to sign a new commit.
 
+    It may be a pipe, so that a secret need not be in a file.
+
     Raises:
-        OSError: it is no regular file, or cannot be read; in the reference's words.
+        OSError: it is a directory, or cannot be read; in the reference's words.
     """
     try:
         parent, name = Dir.above(path)

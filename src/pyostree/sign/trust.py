@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyostree.errors import FormatError, NotFoundError, OstreeError, UnsupportedError, doing
+from pyostree.errors import (
+    ConfigError,
+    FormatError,
+    NotFoundError,
+    OstreeError,
+    UnsupportedError,
+    doing,
+)
 from pyostree.fs.dir import Dir
 from pyostree.sign.key_files import read_key_file
 
@@ -88,7 +95,7 @@ def load_key_directories(engine: Engine, basedir: str | None = None) -> TrustedK
         except (NotFoundError, OSError):
             continue
         trusted += keys
-        is_any_sound = is_any_sound or error is None
+        is_any_sound = is_any_sound or (error is None and bool(keys))
     if not is_any_sound:
         raise no_keys(f"signature: {engine.name}: no keys loaded")
     return TrustedKeys(tuple(trusted), _load_revoked(engine, bases))
@@ -130,24 +137,31 @@ def _sound_keys(engine: Engine, content: bytes) -> tuple[tuple[bytes, ...], Ostr
 
 
 def _iter_paths(bases: tuple[str, ...], name: str) -> Iterator[str]:
-    """Give the files that there are: `name` in each directory, and all in ``NAME.d``."""
+    """Give what there is: `name` in each directory, and all in ``NAME.d``.
+
+    A link that leads nowhere is there too: it must not hide keys that are revoked.
+    """
     for base in bases:
         try:
             directory = Dir.at(base)
         except FileNotFoundError:
             continue
         with directory:
-            if directory.exists(name):
-                yield f"{base}/{name}"
-            names = _list(directory, f"{name}.d")
-        if len(names) > _MAX_KEY_FILES:
-            raise NotFoundError(f"More than {_MAX_KEY_FILES} files in {base}/{name}.d")
-        for entry in sorted(names):
-            yield f"{base}/{name}.d/{entry}"
+            found = [name] if directory.exists(name) else []
+            found += _list(directory, f"{name}.d")
+        for path in found:
+            yield f"{base}/{path}"
 
 
 def _list(parent: Dir, name: str) -> list[str]:
+    """Return what is in a directory; what cannot be listed is itself the only file."""
     if not parent.exists(name):
         return []
-    with parent.open_dir(name) as directory:
-        return directory.list()
+    try:
+        with parent.open_dir(name) as directory:
+            names = directory.list()
+    except OSError:
+        return [name]
+    if len(names) > _MAX_KEY_FILES:
+        raise ConfigError(f"More than {_MAX_KEY_FILES} files in {parent.label}/{name}")
+    return [f"{name}/{entry}" for entry in sorted(names)]

@@ -55,7 +55,7 @@ class DummyVerifier:
             raise VerificationError("signature: dummy: commit have no signatures of my type")
         if not signatures:
             raise VerificationError("signature: dummy: no signatures")
-        if self._key is None or self._key not in signatures:
+        if not self._key or self._key not in signatures:
             raise VerificationError(
                 f"signature: dummy: incorrect signatures found: {len(signatures)}"
             )

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pyostree.errors import FormatError, VerificationError
 from pyostree.formats.lenient_base64 import decode_lenient_base64
 from pyostree.sign.engine import Engine
+from pyostree.sign.engines.edwards import is_weak_ed25519
 from pyostree.sign.engines.keyed import Check, KeyedVerifier
 from pyostree.sign.key_files import KeyFileError
 from pyostree.sign.trust import TrustedKeys
@@ -98,9 +99,12 @@ ENGINE: Engine = Ed25519()
 
 
 def _open_key(key: bytes) -> Check:
+    is_weak = is_weak_ed25519(key)
     public = Ed25519PublicKey.from_public_bytes(key)
 
     def is_good(signature: bytes, data: bytes) -> bool:
+        if is_weak:
+            return False
         try:
             public.verify(signature, data)
         except InvalidSignature:

@@ -16,6 +16,7 @@ Check = Callable[[bytes, bytes], bool]
 
 _MAX_NAMED_KEYS = 3  # an error names no more than these
 _MAX_ATTEMPTS = 100_000
+_SUCCESS = ": Signature verified successfully with key "
 
 
 class KeyedVerifier:
@@ -61,10 +62,10 @@ class KeyedVerifier:
         if len(signatures) * len(keys) > _MAX_ATTEMPTS:
             raise VerificationError(f"{name}: More than {_MAX_ATTEMPTS} signatures times keys")
         for signature in signatures:
-            self._check_form(signature)
             for key in keys:
+                self._check_form(signature)
                 if self._is_by(key, signature, data):
-                    return f"{name}: Signature verified successfully with key '{key.hex()}'"
+                    return f"{name}{_SUCCESS}'{key.hex()}'"
         raise VerificationError(f"{name}: {_failure(keys, len(signatures))}")
 
     def close(self) -> None:
@@ -75,6 +76,15 @@ class KeyedVerifier:
         if key not in self._opened:
             self._opened[key] = self._open_key(key)
         return self._opened[key](signature, data)
+
+
+def parse_success(text: str) -> tuple[str, bytes]:
+    """Return the engine, and its key, that `KeyedVerifier.check` was content with.
+
+    Of an engine without such keys the key is empty.
+    """
+    name, success, key = text.partition(_SUCCESS)
+    return (name, bytes.fromhex(key[1:-1])) if success else (text.partition(":")[0], b"")
 
 
 def _failure(keys: tuple[bytes, ...], signature_count: int) -> str:

@@ -6,10 +6,11 @@ base64, in files as PEM.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple, TypeVar
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     EllipticCurvePrivateKey,
@@ -23,16 +24,25 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
 from pyostree.errors import FormatError, VerificationError
+from pyostree.formats.der_key import KeyAlgorithm, public_key_algorithm, secret_key_algorithm
 from pyostree.formats.lenient_base64 import decode_lenient_base64
 from pyostree.formats.pem import iter_pem
 from pyostree.sign.engine import Engine
+from pyostree.sign.engines.edwards import is_weak_ed448, is_weak_ed25519
 from pyostree.sign.engines.keyed import Check, KeyedVerifier
 from pyostree.sign.key_files import KeyFileError
 from pyostree.sign.trust import TrustedKeys
 
+_Loaded = TypeVar("_Loaded")
+
 _NAME = "spki"
 _METADATA_KEY = f"ostree.sign.{_NAME}"
 _NO_KEY = "openssl: Failed to initialize spki key"
+_MAX_KEY_BYTES = 32 << 10  # a secret RSA key of 16384 bits has about 9 KiB
+# Less than 112 bits of security: RSA of 1024 bits, P-192. The reference lets them pass.
+_MIN_RSA_BITS = 2048
+_MIN_CURVE_BITS = 224
+_TROUBLE = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError, FormatError)
 
 
 class SpkiSecretKey(NamedTuple):
@@ -51,19 +61,20 @@ class SpkiSecretKey(NamedTuple):
         Raises:
             FormatError: the bytes are no key of a kind that can sign.
         """
+        key = _load(self.der, secret_key_algorithm, _load_secret)
         try:
-            key = load_der_private_key(self.der, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise FormatError(_NO_KEY) from None
-        match key:
-            case Ed25519PrivateKey() | Ed448PrivateKey():
-                return key.sign(data)
-            case RSAPrivateKey():
-                return key.sign(data, PKCS1v15(), SHA256())
-            case EllipticCurvePrivateKey():
-                return key.sign(data, ECDSA(SHA256()))
-            case _:
-                raise FormatError(_NO_KEY)
+            match key:
+                case Ed25519PrivateKey() | Ed448PrivateKey():
+                    return key.sign(data)
+                case RSAPrivateKey():
+                    _check_strength("RSA", key.key_size, _MIN_RSA_BITS)
+                    return key.sign(data, PKCS1v15(), SHA256())
+                case EllipticCurvePrivateKey():
+                    _check_strength("EC", key.key_size, _MIN_CURVE_BITS)
+                    return key.sign(data, ECDSA(SHA256()))
+        except (ValueError, UnsupportedAlgorithm, InternalError):
+            pass
+        raise FormatError(_NO_KEY)
 
 
 class Spki:
@@ -109,26 +120,76 @@ ENGINE: Engine = Spki()
 
 def _open_key(der: bytes) -> Check:
     try:
-        key = load_der_public_key(der)
-    except (ValueError, UnsupportedAlgorithm):
-        raise VerificationError(_NO_KEY) from None
+        return _make_check(_load(der, public_key_algorithm, load_der_public_key))
+    except FormatError as err:
+        raise VerificationError(str(err)) from None
+
+
+def _make_check(key: object) -> Check:
+    verify: Callable[[bytes, bytes], None]
+    match key:
+        case Ed25519PublicKey():
+            if is_weak_ed25519(key.public_bytes_raw()):
+                return _is_never_good
+            verify = key.verify
+        case Ed448PublicKey():
+            if is_weak_ed448(key.public_bytes_raw()):
+                return _is_never_good
+            verify = key.verify
+        case RSAPublicKey():
+            _check_strength("RSA", key.key_size, _MIN_RSA_BITS)
+            verify = partial(_verify_rsa, key)
+        case EllipticCurvePublicKey():
+            _check_strength("EC", key.key_size, _MIN_CURVE_BITS)
+            verify = partial(_verify_ec, key)
+        case _:
+            raise FormatError(_NO_KEY)
 
     def is_good(signature: bytes, data: bytes) -> bool:
         try:
-            match key:
-                case Ed25519PublicKey() | Ed448PublicKey():
-                    key.verify(signature, data)
-                case RSAPublicKey():
-                    key.verify(signature, data, PKCS1v15(), SHA256())
-                case EllipticCurvePublicKey():
-                    key.verify(signature, data, ECDSA(SHA256()))
-                case _:
-                    raise VerificationError(_NO_KEY)
-        except InvalidSignature:
+            verify(signature, data)
+        except (InvalidSignature, ValueError, UnsupportedAlgorithm, InternalError):
             return False
         return True
 
     return is_good
+
+
+def _verify_rsa(key: RSAPublicKey, signature: bytes, data: bytes) -> None:
+    key.verify(signature, data, PKCS1v15(), SHA256())
+
+
+def _verify_ec(key: EllipticCurvePublicKey, signature: bytes, data: bytes) -> None:
+    key.verify(signature, data, ECDSA(SHA256()))
+
+
+def _is_never_good(signature: bytes, data: bytes) -> bool:
+    return False
+
+
+def _load(
+    der: bytes, algorithm_of: Callable[[bytes], KeyAlgorithm], load: Callable[[bytes], _Loaded]
+) -> _Loaded:
+    """Return a key of a kind that signs as it is known here.
+
+    What else the library knows, it is not asked for: RSA keys that demand PSS it loads as others.
+    """
+    try:
+        if len(der) <= _MAX_KEY_BYTES:
+            algorithm_of(der)
+            return load(der)
+    except _TROUBLE:
+        pass
+    raise FormatError(_NO_KEY)
+
+
+def _load_secret(der: bytes) -> object:
+    return load_der_private_key(der, password=None)
+
+
+def _check_strength(kind: str, bits: int, least: int) -> None:
+    if bits < least:
+        raise FormatError(f"{_NO_KEY}: {kind} keys of {bits} bits are too weak")
 
 
 def _iter_blocks(content: bytes, label: str) -> Iterator[bytes]:
