@@ -68,15 +68,24 @@ def remove_gpg_signatures(
     before = gpg_signatures(metadata)
     if before is None:
         return metadata, 0
-    found = verifier.verify(data, before)
-    if len(found) != len(before):
-        raise VerificationError("An entry of the list of signatures holds more than one")
-    kept = list(zip(before, found, strict=True))
-    for key_id in key_ids:
-        primary = verifier.find_primary(key_id)
-        for position, (_, signature) in enumerate(kept):
-            if primary is not None and signature.status.primary == primary:
-                del kept[position]
-                break
-    removed = len(before) - len(kept)
-    return replace_signatures(metadata, [one for one, _ in kept], METADATA_KEY), removed
+    found = _verify_each(verifier, data, before)
+    primaries = [signature.status.primary for signature in found]
+    removed = {
+        primaries.index(primary)
+        for key_id in key_ids
+        if (primary := verifier.find_primary(key_id)) in primaries
+    }
+    kept = [one for at, one in enumerate(before) if at not in removed]
+    return replace_signatures(metadata, kept, METADATA_KEY), len(removed)
+
+
+def _verify_each(
+    verifier: GpgVerifier, data: bytes, signatures: Sequence[bytes]
+) -> tuple[GpgSignature, ...]:
+    """Return one result for each entry of a list, also where gpg stops at a bad one."""
+    found = verifier.verify(data, signatures)
+    if len(found) < len(signatures):
+        found = tuple(one for entry in signatures for one in verifier.verify(data, [entry]))
+    if len(found) != len(signatures):
+        raise VerificationError("An entry of the list of signatures is not one signature")
+    return found

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pyostree.formats.user_ids import parse_user_id
 
+MIN_ID_LENGTH = 8  # less names too many keys
 _FIELDS = 12
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 

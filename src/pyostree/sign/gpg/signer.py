@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pyostree.errors import ConflictError, NotFoundError, OstreeError
 from pyostree.fs.tempdir import private_directory
-from pyostree.sign.gpg.keys import parse_keys
+from pyostree.sign.gpg.keys import MIN_ID_LENGTH, parse_keys
 from pyostree.sign.gpg.program import HOME_PREFIX, run_user
 from pyostree.sign.gpg.result import METADATA_KEY
 from pyostree.sign.gpg.status import parse_failure
 
-_MIN_ID_LENGTH = 8
 _MAX_SIGNATURE_BYTES = 1 << 20
 
 
@@ -37,7 +36,7 @@ class GpgKey:
             NotFoundError: there is no such secret key.
             ConflictError: several match.
         """
-        if len(self.key_id) < _MIN_ID_LENGTH:
+        if len(self.key_id) < MIN_ID_LENGTH:
             raise NotFoundError(f"Unable to lookup key ID {self.key_id}: GPGME: Invalid value")
         arguments = ["--with-colons", "--fixed-list-mode", "--list-secret-keys"]
         keys = parse_keys(run_user(self.homedir, [*arguments, "--", self.key_id]).lines())

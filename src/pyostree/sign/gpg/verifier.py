@@ -11,7 +11,7 @@ from pyostree.formats.openpgp import count_signatures, dearmor
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.keyrings import Keyrings
-from pyostree.sign.gpg.keys import Key, parse_keys
+from pyostree.sign.gpg.keys import MIN_ID_LENGTH, Key, parse_keys
 from pyostree.sign.gpg.program import HOME_PREFIX, KEYRING, run_private
 from pyostree.sign.gpg.result import (
     METADATA_KEY,
@@ -89,6 +89,8 @@ class GpgVerifier(Closing):
 
     def find_primary(self, key_id: str) -> str | None:
         """Return the primary fingerprint of the one key that an id or user id names."""
+        if len(key_id) < MIN_ID_LENGTH:
+            return None
         # The same key may be in several keyrings.
         found = {key.primary.fingerprint for key in list_keys(self._open_home(), key_id)}
         return found.pop() if len(found) == 1 else None
