@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pyostree.errors import FormatError
 from pyostree.formats.commit import Metadata, decode_metadata
 from pyostree.formats.gvariant import Variant, lookup
+from pyostree.formats.variant_dict import variant_dict_order
 from pyostree.sign.engine import SecretKey, Verifier
 
 _TYPE = "aay"
@@ -29,14 +30,13 @@ def signatures_under(metadata: Metadata, key: str) -> tuple[bytes, ...] | None:
 
 
 def replace_signatures(metadata: Metadata, signatures: Sequence[bytes], key: str) -> Metadata:
-    """Return the dictionary with these signatures under `key`; without any, the key goes."""
-    value = Variant(_TYPE, tuple(signatures))
-    pairs = dict(metadata)
-    if signatures:
-        pairs[key] = value
-    else:
-        pairs.pop(key, None)
-    return tuple(pairs.items())
+    """Return the dictionary with these signatures under `key`; without any, the key goes.
+
+    Entries are in the order in which the reference writes them.
+    """
+    pairs = dict(metadata) | {key: Variant(_TYPE, tuple(signatures))}
+    order = variant_dict_order(pairs)
+    return tuple((name, pairs[name]) for name in order if signatures or name != key)
 
 
 def add_signature(key: SecretKey, data: bytes, metadata: Metadata) -> Metadata:
