@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyostree.api.commits import CommitOptions, HistoryEntry, Layer, MetadataValue
+    from pyostree.api.keys import GpgPublicKey, PublicKey, PublicKeyFile, SigningKey
     from pyostree.api.remotes import Remote, Remotes
     from pyostree.api.repo import Repo
     from pyostree.api.report import FsckReport
+    from pyostree.api.signatures import Signature, Signatures, SignatureState
     from pyostree.api.view import CommitView, DirectoryEntry, Entry, FileEntry, SymlinkEntry
     from pyostree.errors import (
         AmbiguousRevError,
@@ -99,6 +101,7 @@ __all__ = [
     "FreeSpaceError",
     "FsckOptions",
     "FsckReport",
+    "GpgPublicKey",
     "HistoryEntry",
     "InvalidNameError",
     "Layer",
@@ -116,6 +119,8 @@ __all__ = [
     "ProgressCallback",
     "PruneOptions",
     "PruneResult",
+    "PublicKey",
+    "PublicKeyFile",
     "PullOptions",
     "PullResult",
     "PulledRef",
@@ -126,6 +131,10 @@ __all__ = [
     "Remotes",
     "Repo",
     "RepoMode",
+    "Signature",
+    "SignatureState",
+    "Signatures",
+    "SigningKey",
     "StatOverride",
     "Summary",
     "SummaryRef",
@@ -175,6 +184,7 @@ _HOMES = {
     "FreeSpaceError": "errors",
     "FsckOptions": "repo.fsck",
     "FsckReport": "api.report",
+    "GpgPublicKey": "api.keys",
     "HistoryEntry": "api.commits",
     "InvalidNameError": "errors",
     "Layer": "api.commits",
@@ -192,6 +202,8 @@ _HOMES = {
     "ProgressCallback": "progress",
     "PruneOptions": "repo.prune",
     "PruneResult": "repo.prune",
+    "PublicKey": "api.keys",
+    "PublicKeyFile": "api.keys",
     "PullOptions": "pull.options",
     "PullResult": "pull.progress",
     "PulledRef": "pull.progress",
@@ -202,6 +214,10 @@ _HOMES = {
     "Remotes": "api.remotes",
     "Repo": "api.repo",
     "RepoMode": "repo.modes",
+    "Signature": "api.signatures",
+    "SignatureState": "api.signatures",
+    "Signatures": "api.signatures",
+    "SigningKey": "api.keys",
     "StatOverride": "repo.modifier",
     "Summary": "formats.summary",
     "SummaryRef": "formats.summary",

@@ -78,6 +78,7 @@ def test_programs_can_commit_in_every_way_that_the_command_can() -> None:
     [
         "unit/test_api.py",
         "unit/test_api_pull.py",
+        "unit/test_api_signatures.py",
         "unit/test_memory_tree.py",
         "property/test_memory_tree_properties.py",
     ],
@@ -116,7 +117,17 @@ def test_page_lists_every_public_name_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Repo", "CommitView", "MemoryTree", "Cancel", "Progress", "Remotes"]
+    "name",
+    [
+        "Repo",
+        "CommitView",
+        "MemoryTree",
+        "Cancel",
+        "Progress",
+        "Remotes",
+        "Signatures",
+        "SigningKey",
+    ],
 )
 def test_page_lists_every_call_with_its_parameters(name: str) -> None:
     section = PAGE.split(f"### `{name}`")[1].split("\n### ")[0].split("\n## ")[0]

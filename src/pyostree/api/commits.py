@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.formats.commit import Commit, Metadata
 from pyostree.formats.gvariant import Variant
@@ -15,6 +15,9 @@ from pyostree.repo.memory_tree import MemoryTree
 from pyostree.repo.modifier import CommitModifier
 from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import iter_history
+
+if TYPE_CHECKING:
+    from pyostree.api.keys import SigningKey
 
 __all__ = ["HistoryEntry", "Layer", "MetadataValue", "as_metadata", "commit", "iter_commits"]
 
@@ -42,6 +45,7 @@ class CommitOptions(NamedTuple):
         tar_pathname_filter: ``REGEX,REPLACEMENT`` for the names of such members.
         gpg_keys: IDs of secret OpenPGP keys that sign the commit.
         gpg_home: home directory of GnuPG with these keys; None for the user's own.
+        sign_keys: keys of other engines that sign it, too.
     """
 
     base: str | None = None
@@ -60,6 +64,7 @@ class CommitOptions(NamedTuple):
     tar_pathname_filter: str | None = None
     gpg_keys: tuple[str, ...] = ()
     gpg_home: str | None = None
+    sign_keys: tuple[SigningKey, ...] = ()
 
 
 class HistoryEntry(NamedTuple):
@@ -90,7 +95,7 @@ def make_request(
     from pyostree.api.publish import make_signers  # few commits need it
 
     fields = (options or CommitOptions())._asdict()
-    signers = make_signers(fields.pop("gpg_keys"), fields.pop("gpg_home"))
+    signers = make_signers(*map(fields.pop, ("gpg_keys", "gpg_home", "sign_keys")))
     layers = [tree] if isinstance(tree, str | os.PathLike | MemoryTree | TreeSource) else tree
     return CommitRequest(
         branch=branch,
@@ -116,6 +121,16 @@ def _as_source(layer: Layer) -> TreeSource | MemoryTree:
 def as_metadata(values: Mapping[str, MetadataValue]) -> Metadata:
     """Return metadata in its stored form; text becomes ``s``, bool ``b``, bytes ``ay``."""
     return tuple((key, _as_variant(key, value)) for key, value in values.items())
+
+
+def set_detached(repo: Repo, checksum: Checksum, values: Mapping[str, MetadataValue]) -> None:
+    """Replace the detached metadata of a commit; none deletes it.
+
+    Raises:
+        ObjectNotFoundError: there is no such commit.
+    """
+    repo.load_commit(checksum)
+    repo.write_detached_metadata(checksum, as_metadata(values) or None)
 
 
 def _as_variant(key: str, value: MetadataValue) -> Variant:

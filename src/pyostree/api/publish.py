@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pyostree.api.commits import MetadataValue, as_metadata
 from pyostree.repo.commit_metadata import Signer
 from pyostree.repo.repo import Repo
-from pyostree.repo.summary import update_summary
+from pyostree.repo.summary import read_summary, update_summary
+
+if TYPE_CHECKING:
+    from pyostree.api.keys import SigningKey
+    from pyostree.formats.summary import Summary
+
+
+def read_published(repo: Repo) -> Summary | None:
+    """Return the summary of a repository, None when it has none.
+
+    Raises:
+        FormatError: the file holds something else.
+    """
+    from pyostree.formats.summary import decode_summary
+
+    try:
+        return decode_summary(read_summary(repo))
+    except FileNotFoundError:
+        return None
 
 
 def publish_summary(
@@ -16,22 +35,30 @@ def publish_summary(
     metadata: Mapping[str, MetadataValue],
     gpg_keys: Sequence[str],
     gpg_home: str | os.PathLike[str] | None,
+    sign_keys: Sequence[SigningKey],
 ) -> None:
     """Write the summary, signed by some keys."""
     update_summary(
         repo,
         metadata=as_metadata(metadata),
-        signers=make_signers(gpg_keys, gpg_home),
+        signers=make_signers(gpg_keys, gpg_home, sign_keys),
     )
 
 
 def make_signers(
-    gpg_keys: Sequence[str], gpg_home: str | os.PathLike[str] | None
+    gpg_keys: Sequence[str],
+    gpg_home: str | os.PathLike[str] | None,
+    sign_keys: Sequence[SigningKey],
 ) -> tuple[Signer, ...]:
-    """Return what signs with the secret keys of a home directory of GnuPG."""
-    if not gpg_keys:
-        return ()
-    from pyostree.sign.gpg.detached import gpg_signer
+    """Return what signs with keys, and with the secret ones of a home directory of GnuPG."""
+    signers: tuple[Signer, ...] = ()
+    if sign_keys:
+        from pyostree.api.keys import signers_of
 
-    home = None if gpg_home is None else os.fspath(gpg_home)
-    return tuple(gpg_signer(key, home) for key in gpg_keys)
+        signers = signers_of(sign_keys)
+    if gpg_keys:
+        from pyostree.sign.gpg.detached import gpg_signer
+
+        home = None if gpg_home is None else os.fspath(gpg_home)
+        signers += tuple(gpg_signer(key, home) for key in gpg_keys)
+    return signers

@@ -10,6 +10,7 @@ from pyostree.remote import remotes as core
 from pyostree.remote.endpoints import read_demands
 
 if TYPE_CHECKING:
+    from pyostree.api.keys import GpgPublicKey, PublicKey, PublicKeyFile
     from pyostree.formats.summary import Summary
     from pyostree.repo.repo import Repo
 
@@ -22,6 +23,8 @@ class Remote(NamedTuple):
         branches: refs that a pull gets when it names none.
         gpg_verify: whether commits must be signed by a key that is trusted for this remote.
         gpg_verify_summary: the same for the summary.
+        sign_verify: whether commits must be signed by a key of another engine.
+        sign_verify_summary: the same for the summary.
         collection_id: collection that its refs belong to.
     """
 
@@ -30,6 +33,8 @@ class Remote(NamedTuple):
     branches: tuple[str, ...]
     gpg_verify: bool
     gpg_verify_summary: bool
+    sign_verify: bool
+    sign_verify_summary: bool
     collection_id: str | None
 
 
@@ -68,6 +73,7 @@ class Remotes:
         branches: Sequence[str] = (),
         gpg_verify: bool = True,
         gpg_keys: bytes = b"",
+        sign_verify: Sequence[PublicKey | PublicKeyFile] = (),
         collection_id: str | None = None,
         settings: Mapping[str, str] | None = None,
         replace: bool = False,
@@ -79,14 +85,19 @@ class Remotes:
             branches: refs that a pull gets when it names none.
             gpg_verify: whether commits must be signed by one of the keys for this remote.
             gpg_keys: OpenPGP keys, binary or armored, that may sign them.
+            sign_verify: keys of other engines, one of which must sign commits (beside OpenPGP,
+                unless `gpg_verify` is false): of each engine one key, one file of keys, or both.
+                A file is read at every pull.
             collection_id: collection that its refs belong to.
             settings: more keys of its group in the configuration, such as ``contenturl``.
             replace: whether a remote of that name gives way; its keys stay.
 
         Raises:
             InvalidNameError: bad name.
-            ConflictError: the remote exists.
+            ConflictError: the remote exists, or there are two keys of one engine.
+            FormatError: a key is none.
         """
+        from pyostree.api.trust import sign_verify_arguments
         from pyostree.remote.add_remote import IfExists, NewRemote, add_remote
 
         self._repo.check_writable()
@@ -96,6 +107,7 @@ class Remotes:
             tuple(branches),
             options=tuple((settings or {}).items()),
             gpg_verify=gpg_verify,
+            sign_verify=sign_verify_arguments(sign_verify),
             collection_id=collection_id,
         )
         remotes = core.Remotes.load(self._repo)
@@ -119,6 +131,20 @@ class Remotes:
 
         self._repo.check_writable()
         return import_remote_keys(self._repo, name, keys)
+
+    def list_keys(self, name: str) -> tuple[GpgPublicKey | PublicKey, ...]:
+        """Return the keys that are trusted for a remote.
+
+        Where a remote has no OpenPGP keys of its own, those of the machine count, which are not
+        listed here; likewise for keys of engines when it demands a signature of any engine.
+
+        Raises:
+            RemoteNotFoundError: there is none of that name.
+            OstreeError, OSError: keys cannot be read.
+        """
+        from pyostree.api.trust import list_remote_keys
+
+        return list_remote_keys(self._repo, name)
 
     def fetch_summary(self, name: str) -> Summary:
         """Return the summary of a remote: which refs it has, and their commits.
@@ -147,5 +173,7 @@ def _describe(remotes: core.Remotes, name: str) -> Remote:
         remotes.get_list(name, "branches") or (),
         demands.gpg_commits,
         demands.gpg_summary,
+        demands.engine_commits,
+        demands.engine_summary,
         remotes.get(name, "collection-id"),
     )

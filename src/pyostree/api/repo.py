@@ -12,10 +12,12 @@ from pyostree.repo import repo as core
 
 if TYPE_CHECKING:
     from pyostree.api.commits import CommitOptions, HistoryEntry, Layer, MetadataValue
+    from pyostree.api.keys import SigningKey
     from pyostree.api.peers import Pairs
     from pyostree.api.pulls import Refs
     from pyostree.api.remotes import Remotes
     from pyostree.api.report import FsckReport
+    from pyostree.api.signatures import Signatures
     from pyostree.api.view import CommitView
     from pyostree.formats.gvariant import Variant
     from pyostree.formats.summary import Summary
@@ -127,14 +129,9 @@ class Repo(core.Repo):
             first: a revision, or as a path object (`pathlib.Path`) a local directory.
             second: the same.
         """
-        from pyostree.repo.diff import DiffOptions, diff_trees
+        from pyostree.api.diffs import diff_sides
 
-        sides = [
-            os.path.abspath(side) if isinstance(side, os.PathLike) else str(self._find(side))
-            for side in (first, second)
-        ]
-        watch = watch_with(progress, cancel)
-        return diff_trees(self, sides[0], sides[1], options or DiffOptions(), watch)
+        return diff_sides(self, first, second, options, watch_with(progress, cancel))
 
     # -- out of the repository ---------------------------------------------------------------
 
@@ -240,7 +237,14 @@ class Repo(core.Repo):
         self.check_writable()
         create_alias(self, name, target, force=force)
 
-    # -- detached metadata -------------------------------------------------------------------
+    # -- beside commits ----------------------------------------------------------------------
+
+    @property
+    def signatures(self) -> Signatures:
+        """The signatures of commits: to sign and to verify."""
+        from pyostree.api.signatures import Signatures
+
+        return Signatures(self)
 
     def detached_metadata(self, rev: str | Checksum) -> dict[str, Variant]:
         """Return the metadata that is kept beside a commit, such as signatures."""
@@ -250,12 +254,10 @@ class Repo(core.Repo):
         self, rev: str | Checksum, metadata: Mapping[str, MetadataValue]
     ) -> None:
         """Replace the metadata that is kept beside a commit; none deletes it."""
-        from pyostree.api.commits import as_metadata
+        from pyostree.api.commits import set_detached
 
-        commit = self._find(rev)
-        self.load_commit(commit)
         self.check_writable()
-        self.write_detached_metadata(commit, as_metadata(metadata) or None)
+        set_detached(self, self._find(rev), metadata)
 
     # -- remotes and pulling -----------------------------------------------------------------
 
@@ -382,13 +384,9 @@ class Repo(core.Repo):
         Raises:
             FormatError: the file holds something else.
         """
-        from pyostree.formats.summary import decode_summary
-        from pyostree.repo.summary import read_summary
+        from pyostree.api.publish import read_published
 
-        try:
-            return decode_summary(read_summary(self))
-        except FileNotFoundError:
-            return None
+        return read_published(self)
 
     def update_summary(
         self,
@@ -396,6 +394,7 @@ class Repo(core.Repo):
         *,
         gpg_keys: Sequence[str] = (),
         gpg_home: AnyPath | None = None,
+        sign_keys: Sequence[SigningKey] = (),
     ) -> None:
         """Write the index of all refs that clients read first; to be done after every change.
 
@@ -403,11 +402,12 @@ class Repo(core.Repo):
             metadata: extra keys of the summary.
             gpg_keys: IDs of secret OpenPGP keys that sign it.
             gpg_home: home directory of GnuPG with these keys; None for the user's own.
+            sign_keys: keys of other engines that sign it, too.
         """
         from pyostree.api.publish import publish_summary
 
         self.check_writable()
-        publish_summary(self, metadata or {}, gpg_keys, gpg_home)
+        publish_summary(self, metadata or {}, gpg_keys, gpg_home, sign_keys)
 
     # -- maintenance -------------------------------------------------------------------------
 

@@ -62,6 +62,10 @@ class EngineDemand(Closing):
         """Do the same for a summary, whose signatures are in `metadata`."""
         return self._check_signed(data, metadata)
 
+    def check_superblock(self, data: bytes, metadata: Metadata) -> str:
+        """Do the same for a static delta, whose signatures are in `metadata`."""
+        return self._check_signed(data, metadata)
+
     def _check_signed(self, data: bytes, metadata: Metadata) -> str:
         """Ask the engines for which there are signatures."""
         concerned = [
@@ -96,7 +100,7 @@ def read_engine_demand(remotes: Remotes, name: str, option: str) -> EngineDemand
         return None
     owner = remotes.key_owner(name)
     if remotes.get(name, option) in _ANY:
-        return _demand((engine, _read_keys(remotes, owner, engine)) for engine in all_engines())
+        return _demand((engine, read_keys(remotes, owner, engine)) for engine in all_engines())
     # `remote add` of the reference joins names by commas, and itself reads semicolons only.
     names = [one for item in remotes.get_list(name, option) or () for one in item.split(",")]
     engines = list(map(find_engine, names))
@@ -108,14 +112,19 @@ def _demand(engines: Iterable[tuple[Engine, TrustedKeys]]) -> EngineDemand:
 
 
 def _require_keys(remotes: Remotes, owner: str, engine: Engine) -> TrustedKeys:
-    keys = _read_keys(remotes, owner, engine)
+    keys = read_keys(remotes, owner, engine)
     if not keys.trusted:
         raise ConfigError(f"No keys found for required signapi type {engine.name}")
     return keys
 
 
-def _read_keys(remotes: Remotes, owner: str, engine: Engine) -> TrustedKeys:
-    """Return the keys that are configured for an engine, which may be none."""
+def read_keys(remotes: Remotes, owner: str, engine: Engine) -> TrustedKeys:
+    """Return the keys that are configured for an engine, which may be none.
+
+    Raises:
+        RemoteNotFoundError: no such remote.
+        ConfigError: they cannot be read.
+    """
     path = remotes.get(owner, f"verification-{engine.name}-file")
     text = remotes.get(owner, f"verification-{engine.name}-key")
     keys = TrustedKeys()

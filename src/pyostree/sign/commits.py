@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from pyostree.errors import ChecksumMismatchError, doing
+from pyostree.formats.commit import Metadata
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.repo import Repo
@@ -21,10 +23,17 @@ def read_commit_to_sign(repo: Repo, checksum: Checksum) -> bytes:
 
 def append_signature(repo: Repo, checksum: Checksum, key: str, signature: bytes) -> None:
     """Add one signature to those that a commit has under `key`; others may add theirs meanwhile."""
+    change_detached(repo, checksum, lambda metadata: with_signature(metadata, key, signature))
+
+
+def change_detached(repo: Repo, checksum: Checksum, change: Callable[[Metadata], Metadata]) -> None:
+    """Let a function change the detached metadata of a commit; others who do so wait for it."""
     with one_at_a_time(repo.tmp, _TURN_NAME):
         with doing("Failed to read detached metadata"):
-            metadata = repo.read_detached_metadata(checksum) or ()
-        repo.write_detached_metadata(checksum, with_signature(metadata, key, signature))
+            before = repo.read_detached_metadata(checksum) or ()
+        after = change(before)
+        if after is not before:
+            repo.write_detached_metadata(checksum, after)
 
 
 def read_commit(repo: Repo, checksum: Checksum) -> bytes:

@@ -79,6 +79,7 @@ def encode_secret_key_file(key: SecretKey) -> bytes:
         case Ed25519SecretKey():
             return base64.b64encode(key.seed + public_key_of(key)) + b"\n"
         case SpkiSecretKey():
+            _spki_public_key(key)  # an unsound key is not worth a file
             return _pem("PRIVATE KEY", key.der)
         case DummySecretKey():
             return key.text + b"\n"

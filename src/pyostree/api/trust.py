@@ -1,0 +1,54 @@
+"""Keys that remotes trust: as programs give them, and as they are configured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from pyostree.api.keys import GpgPublicKey, PublicKey, PublicKeyFile, describe_gpg_key
+from pyostree.errors import ConflictError
+from pyostree.remote.keyrings import open_key_list
+from pyostree.remote.remotes import Remotes
+from pyostree.remote.sign_keys import read_keys
+from pyostree.repo.repo import Repo
+from pyostree.sign.engine import all_engines, find_engine
+
+
+def sign_verify_arguments(keys: Iterable[PublicKey | PublicKeyFile]) -> tuple[str, ...]:
+    """Return keys in the form of ``remote add --sign-verify``.
+
+    Raises:
+        ConflictError: there are two of one kind, of which only one would count.
+        FormatError: a key is none.
+        UnsupportedError: there is no such engine.
+    """
+    found: dict[str, str] = {}
+    for key in keys:
+        engine = find_engine(key.engine)
+        if isinstance(key, PublicKeyFile):
+            # The one who pulls may be in another directory.
+            kind, value = f"{engine.name}=file", os.path.abspath(key.path)
+        else:
+            engine.parse_public_key(key.text)
+            kind, value = f"{engine.name}=inline", key.text
+        if kind in found:
+            raise ConflictError(
+                f"A remote takes one key and one file of keys of type {engine.name}"
+            )
+        found[kind] = value
+    return tuple(f"{kind}:{value}" for kind, value in found.items())
+
+
+def list_remote_keys(repo: Repo, name: str) -> tuple[GpgPublicKey | PublicKey, ...]:
+    """Return the keys of a remote itself, those of OpenPGP first."""
+    with open_key_list(repo, name) as verifier:
+        gpg = tuple(map(describe_gpg_key, verifier.list_keys()))
+    return (*gpg, *_engine_keys(Remotes.load(repo), name))
+
+
+def _engine_keys(remotes: Remotes, name: str) -> Iterator[PublicKey]:
+    from pyostree.sign.engines.key_pairs import format_public_key
+
+    for engine in all_engines():
+        for key in read_keys(remotes, name, engine).trusted:
+            yield PublicKey(format_public_key(engine.name, key), engine.name)
