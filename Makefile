@@ -6,7 +6,7 @@ PYTHON ?= python3
 JOBS ?= 2
 
 # What the tests need beside Python: the reference implementation, its test suite, and tools of both.
-TEST_PACKAGES := ostree ostree-tests attr avahi-daemon cpio dosfstools e2fsprogs flatpak fuse3 gnupg iproute2 parallel strace zstd nginx-light curl openssl
+TEST_PACKAGES := ostree ostree-tests attr avahi-daemon cpio dosfstools e2fsprogs flatpak fuse3 gnupg iproute2 locales parallel strace zstd nginx-light curl openssl
 BENCH_PACKAGES := iproute2 mmdebstrap nghttp2-client nginx-light openssl ostree time wrk
 DEMO_PACKAGES := cpio dpkg e2fsprogs iproute2 mount util-linux
 

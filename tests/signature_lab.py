@@ -38,6 +38,7 @@ class SignatureLab:
         self._key("Old Key", "old@example.com", expires=ENDED)
         self._key("Old Primary", "oldprimary@example.com", expires=ENDED, subkey="never")
         self._key("Old Sub", "oldsub@example.com", subkey=ENDED)
+        self._key("Old Half", "oldhalf@example.com", expires=FUTURE, subkey=ENDED)
         self._key("Old Both", "oldboth@example.com", expires=ENDED, subkey="20200701T000000")
         self._key(_REVOKED[0], "revoked@example.com")
         self._key(_REVOKED[1], "revprimary@example.com", subkey="never")
