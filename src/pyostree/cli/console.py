@@ -106,7 +106,7 @@ def locale_charset() -> str:
 
 def follow_locale_of_times() -> None:
     """Let times be written as the user's locale has it, such as those of signatures."""
-    from _locale import LC_TIME, Error, setlocale
+    from _locale import LC_TIME, Error, setlocale  # type: ignore[attr-defined]
 
     with suppress(Error):  # one that is not installed is as good as none
         setlocale(LC_TIME, "")
