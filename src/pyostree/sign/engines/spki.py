@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -45,10 +45,14 @@ _MIN_CURVE_BITS = 224
 _TROUBLE = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError, FormatError)
 
 
-class SpkiSecretKey(NamedTuple):
+class SpkiSecretKey:
     """A secret key in DER; it is looked at when it is used."""
 
-    der: bytes
+    __slots__ = ("_loaded", "der")
+
+    def __init__(self, der: bytes) -> None:
+        self.der = der
+        self._loaded: object = None
 
     @property
     def metadata_key(self) -> str:
@@ -61,20 +65,12 @@ class SpkiSecretKey(NamedTuple):
         Raises:
             FormatError: the bytes are no key of a kind that can sign.
         """
-        key = _load(self.der, secret_key_algorithm, _load_secret)
+        if self._loaded is None:
+            self._loaded = _load(self.der, secret_key_algorithm, _load_secret)
         try:
-            match key:
-                case Ed25519PrivateKey() | Ed448PrivateKey():
-                    return key.sign(data)
-                case RSAPrivateKey():
-                    _check_strength("RSA", key.key_size, _MIN_RSA_BITS)
-                    return key.sign(data, PKCS1v15(), SHA256())
-                case EllipticCurvePrivateKey():
-                    _check_strength("EC", key.key_size, _MIN_CURVE_BITS)
-                    return key.sign(data, ECDSA(SHA256()))
+            return _sign(self._loaded, data)
         except (ValueError, UnsupportedAlgorithm, InternalError):
-            pass
-        raise FormatError(_NO_KEY)
+            raise FormatError(_NO_KEY) from None
 
 
 class Spki:
@@ -116,6 +112,20 @@ class Spki:
 
 
 ENGINE: Engine = Spki()
+
+
+def _sign(key: object, data: bytes) -> bytes:
+    match key:
+        case Ed25519PrivateKey() | Ed448PrivateKey():
+            return key.sign(data)
+        case RSAPrivateKey():
+            _check_strength("RSA", key.key_size, _MIN_RSA_BITS)
+            return key.sign(data, PKCS1v15(), SHA256())
+        case EllipticCurvePrivateKey():
+            _check_strength("EC", key.key_size, _MIN_CURVE_BITS)
+            return key.sign(data, ECDSA(SHA256()))
+        case _:
+            raise FormatError(_NO_KEY)
 
 
 def _open_key(der: bytes) -> Check:
