@@ -280,19 +280,6 @@ def test_commit_of_another_name(published: Published, client: Path, server: Scri
     assert "Corrupted commit object" in fails_to_pull(client, published)
 
 
-def test_signed_superblock_refused(
-    published: Published, client: Path, server: ScriptedServer
-) -> None:
-    def sign(reply: Reply) -> Reply:
-        magic = int.from_bytes(b"OSTSGNDT", "little")
-        signatures = (("ostree.sign.dummy", Variant("aay", (b"me",))),)
-        return reply._replace(body=encode("(taya{sv})", (magic, reply.body, signatures)))
-
-    vouched_for(published, server, sign)
-    assert "is signed, which is not supported yet" in fails_to_pull(client, published)
-    recovers(client, published, server)
-
-
 def test_part_that_is_not_there(published: Published, client: Path, server: ScriptedServer) -> None:
     server.faults["/0"] = lambda reply: Reply(b"", 404)
     assert "Server returned HTTP 404" in fails_to_pull(client, published)

@@ -6,7 +6,7 @@ import errno
 import os
 
 from pyostree.delta.plan import DeltaPart, DeltaPlan, plan_delta, run_part, store_commit
-from pyostree.delta.signatures import NO_KEYS_NAMED, VERIFY_DELTAS, DeltaKeys, SuperblockCheck
+from pyostree.delta.signatures import NO_KEYS_NAMED, DeltaKeys, SuperblockCheck, needs_signatures
 from pyostree.errors import NotFoundError, ObjectNotFoundError, UnsupportedError, doing
 from pyostree.formats.commit import decode_commit
 from pyostree.formats.delta_superblock import Superblock, decode_superblock
@@ -36,8 +36,7 @@ def apply_offline(repo: Repo, path: str, keys: DeltaKeys = NO_KEYS_NAMED) -> Non
         FormatError: it is damaged.
         CorruptObjectError: a part or object is another than it should be.
     """
-    needs_signature = repo.config.keyfile.get_boolean("core", VERIFY_DELTAS, False)
-    with SuperblockCheck(keys, needs_signature=needs_signature) as check:
+    with SuperblockCheck(keys, needs_signature=needs_signatures(repo)) as check:
         directory, name = _open_place(path)
         with directory:
             data = directory.read_file(name, max_bytes=MAX_METADATA_BYTES)

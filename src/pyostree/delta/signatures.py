@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pyostree.closing import Closing
 from pyostree.errors import FormatError, NotFoundError, UnsupportedError, VerificationError
 from pyostree.formats.delta_signed import SignedSuperblock, encode_signed, split_signed
+from pyostree.repo.repo import Repo
 from pyostree.sign.detached import signatures_under
 from pyostree.sign.engine import DEFAULT_ENGINE, Engine, Verifier, find_engine
 from pyostree.sign.key_files import read_key_file
@@ -15,7 +16,15 @@ from pyostree.sign.trust import NoKeyFilesError, TrustedKeys, load_key_directori
 
 NO_SIGNATURES = "no signatures in static-delta"
 _KEY_NEEDED = "Key is mandatory to check delta signature"
-VERIFY_DELTAS = "sign-verify-deltas"  # in the group [core]
+
+
+def needs_signatures(repo: Repo) -> bool:
+    """Tell whether a repository takes signed deltas only, by its configuration.
+
+    Raises:
+        ConfigError: that is not said clearly.
+    """
+    return repo.config.keyfile.get_boolean("core", "sign-verify-deltas", False)
 
 
 class DeltaSigners(NamedTuple):

@@ -13,7 +13,6 @@ from pyostree.errors import (
     FormatError,
     FreeSpaceError,
     NotFoundError,
-    UnsupportedError,
     VerificationError,
 )
 from pyostree.formats.objects import MAX_METADATA_BYTES, Checksum, ObjectName, ObjectType
@@ -30,6 +29,7 @@ from pyostree.repo.traverse import Reachable
 if TYPE_CHECKING:  # slow to import, and often there is no delta after all
     from pyostree.delta.plan import DeltaPlan
     from pyostree.pull.delta_parts import DeltaParts
+    from pyostree.pull.delta_signatures import DeltaSignatures
 
 _PRIORITY = -100
 
@@ -38,12 +38,14 @@ class DeltaRules(NamedTuple):
     """What a pull demands of deltas.
 
     Attributes:
+        signatures: to ask before anything else looks at a superblock.
         required: fail where there is none.
         dry_run: only count what would be fetched.
         needs_digest: take none whose superblock neither the summary nor an index, which nobody
             signs, gives the SHA-256 of. What a delta leads to is checked in any case.
     """
 
+    signatures: DeltaSignatures
     required: bool = False
     dry_run: bool = False
     needs_digest: bool = False
@@ -177,7 +179,9 @@ class DeltaPull:
         """Tell whether the commit is here already; if so, its signatures are looked at again."""
         if self._is_resuming or not is_complete(self._repo, start.target):
             return False
-        if not self._rules.required:
+        if self._rules.required:  # with as little traffic as can be, but not unverified
+            self.walker.add_stored_commit(start.target)
+        else:
             self.walker.add_commit(start.target, start.depth)
         return True
 
@@ -207,13 +211,15 @@ class DeltaPull:
             self._walk(start, f"Static deltas required, but none found for {source}")
             return
         from pyostree.delta.plan import plan_delta
-        from pyostree.formats.delta_signed import split_signed
         from pyostree.formats.delta_superblock import decode_superblock
 
         self._check_digest(name, data)
-        if split_signed(data) is not None:
-            raise UnsupportedError(f"Static delta {name} is signed, which is not supported yet")
-        plan = plan_delta(decode_superblock(data), name)
+        superblock = self._rules.signatures.unwrap(name, data)
+        if superblock is None:
+            what = "Static deltas required, but none with a good signature found for"
+            self._walk(start, f"{what} {start.ref or ''}")
+            return
+        plan = plan_delta(decode_superblock(superblock), name)
         self._check_space(plan)
         self._count(plan)
         if not self._rules.dry_run:

@@ -208,9 +208,11 @@ class _Transfer:
         return supplier
 
     def _add_deltas(self, supplier: NetworkSupplier, job: PullJob, known: KnownDeltas) -> None:
+        from pyostree.pull.delta_signatures import DeltaSignatures
         from pyostree.pull.deltas import DeltaPull, DeltaRules
 
         rules = DeltaRules(
+            DeltaSignatures(job.repo, self._terms.commit_engines),
             required=self._terms.options.require_static_deltas,
             dry_run=self._terms.options.dry_run,
             needs_digest=self._terms.demands.gpg_summary or self._terms.demands.engine_summary,

@@ -42,6 +42,7 @@ class PullTerms(Closing):
         repo: where it goes to.
         name: of the remote; or a ``file://`` URL, which has no configuration.
         ref_remote: remote under which refs are stored; None: as local refs.
+        commit_engines: what engines have to say of commits; None: nothing.
         demands: which signatures are checked.
         started_s: when the pull began, on the monotonic clock.
 
@@ -70,7 +71,7 @@ class PullTerms(Closing):
         self._key_owner = options.ref_remote or name if is_path else name
         self._opened = ExitStack()
         # These look for mistakes in the configuration before anything is fetched.
-        self._commit_engines = self._open_engines("sign-verify", self.demands.engine_commits)
+        self.commit_engines = self._open_engines("sign-verify", self.demands.engine_commits)
         self._summary_engines = self._open_engines(
             "sign-verify-summary", self.demands.engine_summary
         )
@@ -146,8 +147,8 @@ class PullTerms(Closing):
         demands: list[CommitDemand] = []
         if self.demands.gpg_commits:
             demands.append(self._open_gpg(plan))
-        if self._commit_engines is not None:
-            demands.append(OtherDemand(self._commit_engines))
+        if self.commit_engines is not None:
+            demands.append(OtherDemand(self.commit_engines))
         return CommitSignatures(demands)
 
     def _open_gpg(self, plan: Plan) -> GpgDemand:
