@@ -25,7 +25,7 @@ from pyostree.formats.delta_operations import (
     encode_operation,
 )
 from pyostree.formats.delta_part import FileMode, decode_payload, encode_payload
-from pyostree.formats.delta_signed import split_signed
+from pyostree.formats.delta_signed import SignedSuperblock, encode_signed, split_signed
 from pyostree.formats.delta_superblock import (
     Endianness,
     Fallback,
@@ -35,8 +35,10 @@ from pyostree.formats.delta_superblock import (
     encode_superblock,
     endianness_mark,
 )
+from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.formats.varint import decode_varint, encode_varint
+from pyostree.sign.detached import signatures_under
 
 U32 = st.integers(0, 2**32 - 1)
 U64 = st.integers(0, 2**64 - 1)
@@ -110,6 +112,32 @@ def test_spoiled_superblock_only_raises_what_it_may(
         decode_superblock(data)
     split_signed(data)
     split_signed(b"OSTSGNDT" + data)
+
+
+SIGNATURES = st.lists(st.binary(max_size=70), max_size=4)
+
+
+@given(st.binary(max_size=300), SIGNATURES)
+def test_signed_superblock_round_trip(data: bytes, signatures: list[bytes]) -> None:
+    listed = Variant("aay", tuple(signatures))
+    found = split_signed(encode_signed(data, "ostree.sign.some", signatures))
+    assert found == SignedSuperblock(data, (("ostree.sign.some", listed),))
+
+
+@given(SUPERBLOCKS, SIGNATURES, CHANGES, LENGTHS)
+def test_spoiled_signed_superblock_only_raises_what_it_may(
+    superblock: Superblock, signatures: list[bytes], changes: list[tuple[int, int]], length: float
+) -> None:
+    """Whatever is found is one whole run of the file's bytes, and decodes or not."""
+    signed = encode_signed(encode_superblock(superblock), "ostree.sign.some", signatures)
+    data = spoiled(signed, changes, length)
+    found = split_signed(data)
+    if found is None:
+        return
+    assert data.startswith(found.data, 8)
+    signatures_under(found.signatures, "ostree.sign.some")
+    with suppress(FormatError, InvalidNameError):
+        decode_superblock(found.data)
 
 
 @given(

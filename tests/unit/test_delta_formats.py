@@ -24,7 +24,7 @@ from pyostree.formats.delta_operations import (
     encode_operation,
 )
 from pyostree.formats.delta_part import FileMode, decode_payload, encode_payload
-from pyostree.formats.delta_signed import split_signed
+from pyostree.formats.delta_signed import encode_signed, split_signed
 from pyostree.formats.delta_superblock import (
     Endianness,
     PartHeader,
@@ -190,6 +190,12 @@ class TestSuperblock:
         assert found is not None
         assert found.data == SUPERBLOCK
         assert found.signatures == signatures
+        assert encode_signed(SUPERBLOCK, "ostree.sign.dummy", [b"dummysign"]) == signed
+        # From the start of the list on, as the format's description has it.
+        assert signed[8 + len(SUPERBLOCK) :].hex() == (
+            "00000000" "6f73747265652e7369676e2e64756d6d7900000000000000"
+            "64756d6d797369676e090061617912" "27d401"
+        )  # fmt: skip
         assert split_signed(SUPERBLOCK) is None
         assert split_signed(encode("(taya{sv})", (magic, SUPERBLOCK, ()))) is None
 
