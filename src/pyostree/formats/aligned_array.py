@@ -76,13 +76,19 @@ class AlignedArray:
             yield starts, ends
 
 
-def split_dictionary(data: memoryview) -> Iterator[tuple[str, memoryview]]:
+def split_dictionary(
+    data: memoryview, *, max_pairs: int = sys.maxsize
+) -> Iterator[tuple[str, memoryview]]:
     """Yield the pairs of a dictionary with strings as keys and values aligned to 8.
 
     Raises:
-        FormatError: its own framing has no normal form; values are not looked at.
+        FormatError: its own framing has no normal form (values are not looked at), or it has more
+            pairs than `max_pairs`.
     """
-    for starts, ends in AlignedArray(data, len(data)).chunks():
+    pairs = AlignedArray(data, len(data))
+    if len(pairs) > max_pairs:
+        raise FormatError(f"A dictionary with more than {max_pairs} keys")
+    for starts, ends in pairs.chunks():
         for start, end in zip(starts, ends, strict=True):
             entry = data[start:end]
             width = offset_width(len(entry))

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pyostree.errors import FormatError
-from pyostree.formats.commit import Metadata, decode_metadata
-from pyostree.formats.gvariant import Variant, lookup
+from pyostree.formats.aligned_array import split_dictionary
+from pyostree.formats.commit import Metadata
+from pyostree.formats.gvariant import Variant, decode, lookup
 from pyostree.formats.variant_dict import variant_dict_order
-from pyostree.sign.engine import SecretKey, Verifier
+from pyostree.sign.engine import ENGINE_NAMES, SecretKey, Verifier
 
 _TYPE = "aay"
+_KEYS = ("ostree.gpgsigs", *(f"ostree.sign.{name}" for name in ENGINE_NAMES))
+_ENDING = b"\0" + _TYPE.encode()  # of a variant that is a list of signatures
+_MAX_PAIRS = 65_536
+_MAX_LIST_BYTES = 4 << 20
 
 
 def decode_signatures(data: bytes) -> Metadata:
-    """Return the dictionary; what cannot be decoded signs nothing, like an empty one."""
+    """Return the lists of signatures in a dictionary; what cannot be decoded signs nothing.
+
+    Nothing else in it becomes an object, so that a hostile one costs no more memory than its bytes.
+    """
     try:
-        return decode_metadata(data)
+        return tuple(_iter_lists(data))
     except FormatError:
         return ()
+
+
+def _iter_lists(data: bytes) -> Iterator[tuple[str, Variant]]:
+    wanted = set(_KEYS)
+    for key, value in split_dictionary(memoryview(data), max_pairs=_MAX_PAIRS):
+        if key not in wanted:
+            continue
+        wanted.remove(key)  # of a key that comes twice the first counts, of whatever type it is
+        if value[-len(_ENDING) :] == _ENDING and len(value) <= _MAX_LIST_BYTES:
+            yield key, decode("v", bytes(value))
 
 
 def signatures_under(metadata: Metadata, key: str) -> tuple[bytes, ...] | None:
