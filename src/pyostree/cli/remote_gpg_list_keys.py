@@ -58,8 +58,8 @@ def _user_id_lines(user_id: UserId) -> Iterator[str]:
 
     yield f"{_INDENT}UID: {user_id.text}{_flags(user_id)}"
     advanced = direct = ""
-    if user_id.email:
-        advanced, direct = directory_urls(user_id.email.lower())
+    if user_id.address:
+        advanced, direct = directory_urls(user_id.address)
     yield f"{_INDENT}Advanced update URL: {advanced}"
     yield f"{_INDENT}Direct update URL: {direct}"
 

@@ -42,6 +42,14 @@ def parse_user_id(text: str) -> UserIdParts:
     return UserIdParts(name, email)
 
 
+def parse_address(text: str) -> str:
+    """Return the mail address in lower case; empty where it is none that mail could reach."""
+    inside = text.partition("<")[2].partition(">")[0] if "<" in text else text
+    if not _MAILBOX.fullmatch(inside):
+        return ""
+    return "".join(char.lower() if char.isascii() else char for char in inside)
+
+
 def _take_comment(text: str) -> tuple[str, str]:
     """Return what stands in the first parentheses, which nest, and what follows them."""
     depth = 0

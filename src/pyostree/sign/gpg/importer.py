@@ -9,6 +9,7 @@ from pyostree.errors import NotFoundError, OstreeError
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.keyrings import MAX_KEYRING_BYTES
+from pyostree.sign.gpg.keys import MIN_ID_LENGTH
 from pyostree.sign.gpg.program import HOME_PREFIX, KEYRING, run_private
 from pyostree.sign.gpg.status import parse_import_count
 from pyostree.sign.gpg.verifier import list_keys
@@ -38,8 +39,10 @@ def import_keys(keyring: bytes, source: bytes, key_ids: Sequence[str] = ()) -> I
         home.create_file(KEYRING, keyring, mode=0o600)
         output = run_private(home, ["--import"], chosen)
         considered, new_keys = parse_import_count(output.lines())
-        if output.status != 0 or not considered:
-            raise OstreeError(f"Failed to import keys: {output.reason}")
+        if output.status != 0 or not considered:  # so it is with a keyring that is none
+            err = OstreeError(f"Failed to import keys: {output.reason}")
+            err.hint = "the remote's keyring must be binary; remove it if it is damaged"
+            raise err
         return ImportedKeys(home.read_file(KEYRING, max_bytes=MAX_KEYRING_BYTES), new_keys)
 
 
@@ -65,9 +68,11 @@ def _export(source: bytes, key_ids: Sequence[str]) -> bytes:
         run_private(home, ["--import"], source)
         fingerprints = []
         for key_id in key_ids:
-            found = list_keys(home, key_id)
+            is_short = len(key_id) < MIN_ID_LENGTH
+            found = () if is_short else list_keys(home, key_id)
             if not found:
-                raise NotFoundError(f'Unable to find key "{key_id}": GPGME: End of file')
+                why = "Invalid value" if is_short else "End of file"
+                raise NotFoundError(f'Unable to find key "{key_id}": GPGME: {why}')
             fingerprints += [key.primary.fingerprint for key in found]
         exported = "exported"
         run_private(home, [f"--output={home.label}/{exported}", "--export", "--", *fingerprints])

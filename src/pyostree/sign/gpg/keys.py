@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pyostree.formats.user_ids import parse_user_id
+from pyostree.formats.user_ids import parse_address, parse_user_id
 
 MIN_ID_LENGTH = 8  # less names too many keys
 _FIELDS = 12
@@ -46,6 +46,11 @@ class UserId(NamedTuple):
     def email(self) -> str:
         """The address in angle brackets; empty without one."""
         return parse_user_id(self.text).email
+
+    @property
+    def address(self) -> str:
+        """The same in lower case if mail could reach it, else empty."""
+        return parse_address(self.text)
 
 
 class Key(NamedTuple):
