@@ -168,7 +168,7 @@ def test_shown_alike(published: Published, tmp_path: Path) -> None:
     "words",
     [
         ("--sign=k", "--sign-type=nope"), ("--sign-type=nope",), ("--sign-type=",),
-        ("--sign=k", "--sign-type="),
+        ("--sign=k", "--sign-type="), ("--filename=",),
     ],
     ids=" ".join,
 )  # fmt: skip

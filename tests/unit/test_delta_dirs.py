@@ -14,6 +14,7 @@ from pyostree.repo.delta_dirs import (
     iter_deltas,
     parse_delta_name,
 )
+from pyostree.repo.delta_index import list_indexes, reindex
 from pyostree.repo.repo import Repo
 from repo_lab import make_repo
 
@@ -53,3 +54,32 @@ def test_iter_deltas_only_with_superblock(tmp_path: Path) -> None:
         delete_delta(repo, whole)
         delete_delta(repo, whole)
         assert list(iter_deltas(repo)) == []
+
+
+def test_what_is_no_delta_or_index_is_left_alone(tmp_path: Path) -> None:
+    """Neither listed nor deleted, however much like one it looks."""
+    path = make_repo(tmp_path / "repo")
+    other_spelling = "b" * 43  # its last two bits belong to no byte
+    assert parse_delta_name(other_spelling) is not None
+    for text in (_ONE_TEXT, other_spelling):
+        directory = path / "deltas" / text[:2] / text[2:]
+        directory.mkdir(parents=True)
+        (directory / "superblock").write_bytes(b"")
+    odd = [
+        f"{other_spelling[:2]}/{other_spelling[2:]}.index", f"{_TWO_TEXT[:2]}/{_TWO_TEXT[2:]}",
+        f"{_TWO_TEXT[:1]}/{_TWO_TEXT[1:]}.index", "xx/notes.index", "xx/README",
+        f"{_ONE_TEXT[:2]}/{_ONE_TEXT[2:]}-{_TWO_TEXT}.index",
+    ]  # fmt: skip
+    good = f"{_ONE_TEXT[:2]}/{_ONE_TEXT[2:]}.index"
+    stale = f"{_TWO_TEXT[:2]}/{_TWO_TEXT[2:]}.index"
+    for name in (*odd, stale):
+        file = path / "delta-indexes" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    with Repo.open(path) as repo:
+        assert list(iter_deltas(repo)) == [DeltaName(None, _ONE)]
+        assert list_indexes(repo) == [_TWO]
+        reindex(repo)
+        assert list_indexes(repo) == [_ONE]
+    left = {str(one.relative_to(path / "delta-indexes")) for one in path.glob("delta-indexes/*/*")}
+    assert left == {good, *odd}

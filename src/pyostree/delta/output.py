@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from pyostree.errors import InvalidNameError
 from pyostree.fs.dir import Dir, random_name
 from pyostree.repo.delta_dirs import SUPERBLOCK, DeltaName, delta_path
 from pyostree.repo.repo import Repo
@@ -56,7 +57,13 @@ def open_output(repo: Repo, name: DeltaName, path: str | None) -> DeltaOutput:
 
     Args:
         path: of the superblock; None for the usual place in the repository.
+
+    Raises:
+        InvalidNameError: `path` is empty.
+        OSError: there is no such directory.
     """
+    if path == "":
+        raise InvalidNameError("Invalid 'filename' parameter")
     if path is not None:
         return DeltaOutput(*Dir.above(path))
     repo.dir.make_dirs(delta_path(name), 0o775)

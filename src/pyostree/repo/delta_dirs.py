@@ -61,7 +61,8 @@ def iter_deltas(repo: Repo) -> Iterator[DeltaName]:
                 ]
             for name in names:
                 found = parse_delta_name(prefix + name)
-                if found is not None:
+                # A name that others would spell differently is found by none of them.
+                if found is not None and delta_path(found) == f"{DELTAS}/{prefix}/{name}":
                     yield found
 
 

@@ -68,14 +68,7 @@ def write_delta_indexes(repo: Repo, digests: dict[DeltaName, bytes]) -> None:
 
 def list_indexes(repo: Repo) -> list[Checksum]:
     """Return the commits that have an index."""
-    found = []
-    for path in _existing(repo):
-        name = parse_delta_name(
-            path.removeprefix(f"{INDEXES}/").removesuffix(_EXTENSION).replace("/", "")
-        )
-        if name is not None and name.source is None:
-            found.append(name.target)
-    return found
+    return list(_existing(repo).values())
 
 
 def _contents(digests: dict[DeltaName, bytes]) -> dict[str, bytes]:
@@ -105,17 +98,29 @@ def index_path(target: Checksum) -> str:
     return f"{INDEXES}/{below}{_EXTENSION}"
 
 
-def _existing(repo: Repo) -> list[str]:
+def _existing(repo: Repo) -> dict[str, Checksum]:
+    """Return the index files, with the commits that they are for; others are not touched."""
+    found: dict[str, Checksum] = {}
     if not repo.dir.is_dir(INDEXES):
-        return []
-    found = []
+        return found
     with repo.dir.open_dir(INDEXES) as indexes:
         for prefix in indexes.list():
             if indexes.is_dir(prefix, follow=False):
                 with indexes.open_dir(prefix) as directory:
                     names = directory.list()
-                found += [f"{INDEXES}/{prefix}/{name}" for name in names]
-    return [path for path in found if path.endswith(_EXTENSION)]
+                for name in names:
+                    target = _parse_index_name(prefix + name)
+                    path = f"{INDEXES}/{prefix}/{name}"
+                    if target is not None and path == index_path(target):
+                        found[path] = target
+    return found
+
+
+def _parse_index_name(name: str) -> Checksum | None:
+    if not name.endswith(_EXTENSION):
+        return None
+    delta = parse_delta_name(name.removesuffix(_EXTENSION))
+    return None if delta is None or delta.source is not None else delta.target
 
 
 def _note_in_config(repo: Repo) -> None:
