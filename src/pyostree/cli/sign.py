@@ -46,7 +46,7 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     if not (args.verify or args.keys or args.keys_file is not None):
         raise UsageError("Need at least one KEY-ID to sign with", spaced=False)
     checksum = repo.resolve(args.commit)
-    engine_name = args.sign_type or DEFAULT_ENGINE
+    engine_name = DEFAULT_ENGINE if args.sign_type is None else args.sign_type
     if not args.verify:
         sign_with_engine(repo, checksum, engine_name, args.keys, args.keys_file)
         return

@@ -30,7 +30,7 @@ def key_signers(
             to be signed.
         of_commits: errors say that a commit was to be signed.
     """
-    name = engine_name or DEFAULT_ENGINE
+    name = DEFAULT_ENGINE if engine_name is None else engine_name
     return tuple(_KeySigner(key, name, of_commits=of_commits) for key in keys)
 
 
@@ -38,7 +38,7 @@ def file_signers(
     paths: Iterable[str], engine_name: str | None = None, *, of_commits: bool = False
 ) -> tuple[Signer, ...]:
     """Return what signs with the first key of each file; arguments as `key_signers`."""
-    name = engine_name or DEFAULT_ENGINE
+    name = DEFAULT_ENGINE if engine_name is None else engine_name
     return tuple(_FileSigner(path, name, of_commits=of_commits) for path in paths)
 
 
