@@ -9,7 +9,7 @@ from pyostree.errors import NotFoundError, OstreeError, VerificationError, doing
 from pyostree.formats.objects import Checksum
 from pyostree.repo.repo import Repo
 from pyostree.sign.commits import append_signature, read_commit, read_commit_to_sign
-from pyostree.sign.detached import check_signed
+from pyostree.sign.detached import check_signed, decode_signatures
 from pyostree.sign.engine import Engine, SecretKey, find_engine
 from pyostree.sign.key_files import KeyFileError, read_key_file
 from pyostree.sign.signers import COMMIT_NOT_SIGNED
@@ -99,8 +99,9 @@ def _sign(repo: Repo, checksum: Checksum, key: SecretKey) -> None:
 
 def _verify(repo: Repo, checksum: Checksum, engine: Engine, keys: TrustedKeys) -> str:
     data = read_commit(repo, checksum)
+    detached = repo.store.read_detached(checksum)
     with closing(engine.open_verifier(keys)) as verifier:
-        return check_signed(verifier, data, repo.read_detached_metadata(checksum))
+        return check_signed(verifier, data, decode_signatures(detached or b""))
 
 
 def _last_key(engine: Engine, keys: Sequence[str]) -> tuple[bytes, ...]:
