@@ -33,6 +33,7 @@ from sysroot_lab import OS_FILES, install_bootloader
 from web_lab import serving
 
 REF = "main"
+COLLECTION = "org.example.Os"
 GPG_LIST = "ostree.gpgsigs"
 # Detached metadata that is no dictionary of signatures, by the word that stands for it.
 _ODD = {"zero": b"", "rubbish": b"\xff" * 16}
@@ -64,6 +65,7 @@ class Case(NamedTuple):
         delta: a static delta from nothing to the commit is published, too.
         delta_options: how it is made.
         private: `before` may change what the server has.
+        collection: the repository belongs to `COLLECTION`.
         sysroot: the device has a root file system with a stateroot ``testos``.
         is_sound: nothing is wrong with the commit, even if it is refused.
         is_summary_sound: the same of the summary.
@@ -85,6 +87,7 @@ class Case(NamedTuple):
     delta_options: str = ""
     private: bool = False
     sysroot: bool = False
+    collection: bool = False
     is_sound: bool = False
     is_summary_sound: bool = False
     alike: bool = True
@@ -100,11 +103,11 @@ class Vendor:
         url: of the server.
     """
 
-    def __init__(self, root: Path, keys: GpgHome, url: str) -> None:
+    def __init__(self, root: Path, keys: GpgHome, url: str, **settings: str) -> None:
         self.root, self.keys, self.url = root, keys, url
         self.web = root / "web"
-        self.web.mkdir(exist_ok=True)
-        self._base = make_repo(root / "base")
+        self.web.mkdir(parents=True)
+        self._base = make_repo(root / "base", **settings)
         tree = write_files(root / "tree", OS_FILES)
         self.earlier = commit(self._base, "-b", REF, f"--tree=dir={tree}")
         write_files(tree, {"usr/share/new": "two\n"})
@@ -351,11 +354,13 @@ def _engine_sign(name: str, data: bytes) -> bytes:
 
 
 @contextmanager
-def vendor(root: Path) -> Iterator[Vendor]:
-    """Give what is published, and a server that has it."""
-    (root / "web").mkdir()
-    with gpg_home() as keys, serving(root / "web") as web:
-        yield Vendor(root, keys, web.url)
+def vendors(root: Path) -> Iterator[dict[bool, Vendor]]:
+    """Give what is published, and a server that has it: without a collection, and of one."""
+    with gpg_home() as keys, serving(root) as web:
+        yield {
+            False: Vendor(root / "plain", keys, f"{web.url}/plain/web"),
+            True: Vendor(root / "ids", keys, f"{web.url}/ids/web", collection_id=COLLECTION),
+        }
 
 
 def delta_name(checksum: str) -> str:

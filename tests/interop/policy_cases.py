@@ -458,6 +458,34 @@ LOCAL = {
 }
 
 
+# -- collections -------------------------------------------------------------------------
+
+_FIND = "find-remotes --finders=config --pull org.example.Os main"
+
+
+def of_collection(signatures: str, more: str = "", **others: object) -> Case:
+    """Return a device that takes a ref of a collection from whoever has it."""
+    settings = f"collection-id=org.example.Os\n{more}"
+    return gpg(signatures, settings=settings, collection=True, **{"words": _FIND, **others})
+
+
+COLLECTIONS = {
+    "collection-good": of_collection("gpg1"),
+    "collection-unsigned": of_collection(""),
+    "collection-unknown": of_collection("gpg2"),
+    "collection-off": of_collection("", _NO_GPG),
+    "collection-engine": of_collection(
+        "gpg1", "sign-verify=dummy\nverification-dummy-key=dummy", env=_DUMMY_ALLOWED
+    ),
+    "collection-engine-good": of_collection(
+        "gpg1 dummy", "sign-verify=dummy\nverification-dummy-key=dummy", env=_DUMMY_ALLOWED
+    ),
+    "collection-summary": of_collection("gpg1", "gpg-verify-summary=true"),
+    "collection-pull": of_collection("gpg1", words="pull origin main"),
+    "collection-pull-unsigned": of_collection("", words="pull origin main"),
+}
+
+
 # -- deployments -------------------------------------------------------------------------
 
 
@@ -557,7 +585,7 @@ COMMANDS = {
 }
 
 TABLES = (
-    COMMITS_GPG, KEYS_GPG, COMMITS_ENGINES, KEYS_ENGINES, SUMMARIES, DELTAS, LOCAL, DEPLOYMENTS,
-    COMMANDS,
+    COMMITS_GPG, KEYS_GPG, COMMITS_ENGINES, KEYS_ENGINES, SUMMARIES, DELTAS, LOCAL, COLLECTIONS,
+    DEPLOYMENTS, COMMANDS,
 )  # fmt: skip
 CASES = {name: case for table in TABLES for name, case in table.items()}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from interop.policy_cases import CASES
-from policy_lab import Case, Device, Vendor, key_in_messages, vendor
+from policy_lab import Case, Device, Vendor, key_in_messages, vendors
 from repo_lab import Command, Result, ours, reference, refs_of
 
 PAGE = Path(__file__).parents[2] / "docs/formats/signatures.md"
@@ -54,8 +54,8 @@ OUTCOMES = read_outcomes()
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendor]:
-    with vendor(tmp_path_factory.mktemp("policy")) as made:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[bool, Vendor]]:
+    with vendors(tmp_path_factory.mktemp("policy")) as made:
         yield made
 
 
@@ -65,7 +65,7 @@ def test_every_row_has_a_case_and_every_case_a_row() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_row_ends_as_the_page_says(
-    name: str, published: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, published: dict[bool, Vendor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case, outcome = CASES[name], OUTCOMES[name]
     device, result = _run(published, tmp_path / "ours", case, ours, monkeypatch)
@@ -78,9 +78,13 @@ def test_row_ends_as_the_page_says(
 
 
 def _run(
-    published: Vendor, root: Path, case: Case, command: Command, monkeypatch: pytest.MonkeyPatch
+    published: dict[bool, Vendor],
+    root: Path,
+    case: Case,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[Device, Result]:
-    device = Device(published, root, case, command)
+    device = Device(published[case.collection], root, case, command)
     with monkeypatch.context() as patch:
         for variable, value in device.environment().items():
             patch.setenv(variable, value)
@@ -105,8 +109,11 @@ def _check(outcome: Outcome, device: Device, result: Result) -> None:
     assert result.status == 0, result.err
     assert re.search(f"(?:^|\n){pattern}\n?$", result.out, re.DOTALL), result.out
     assert (outcome.verdict == "taken") == (not outcome.text)
+    checksum = device.vendor.checksum
     if device.case.words.startswith("pull"):
-        assert f"{device.vendor.checksum}\n" in refs_of(device.repo).values()
+        assert f"{checksum}\n" in refs_of(device.repo).values()
+    if outcome.verdict == "taken":
+        assert (device.repo / f"objects/{checksum[:2]}/{checksum[2:]}.commit").exists()
 
 
 def _pattern(device: Device, text: str) -> str:
