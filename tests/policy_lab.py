@@ -30,7 +30,7 @@ from repo_lab import (
 )
 from sign_lab import DUMMY_ENVIRONMENT, KeyPair, ed25519_pair, spki_pair
 from sysroot_lab import OS_FILES, install_bootloader
-from web_lab import serving
+from web_lab import Web, serving
 
 REF = "main"
 COLLECTION = "org.example.Os"
@@ -101,10 +101,12 @@ class Vendor:
         checksum: the commit that is published; `earlier` is its parent.
         rings: binary keyrings by their names.
         url: of the server.
+        requests: what it was asked for.
     """
 
-    def __init__(self, root: Path, keys: GpgHome, url: str, **settings: str) -> None:
-        self.root, self.keys, self.url = root, keys, url
+    def __init__(self, root: Path, keys: GpgHome, web: Web, **settings: str) -> None:
+        self.root, self.keys = root, keys
+        self.url, self.requests = f"{web.url}/{root.name}/web", web.log
         self.web = root / "web"
         self.web.mkdir(parents=True)
         self._base = make_repo(root / "base", **settings)
@@ -358,8 +360,8 @@ def vendors(root: Path) -> Iterator[dict[bool, Vendor]]:
     """Give what is published, and a server that has it: without a collection, and of one."""
     with gpg_home() as keys, serving(root) as web:
         yield {
-            False: Vendor(root / "plain", keys, f"{web.url}/plain/web"),
-            True: Vendor(root / "ids", keys, f"{web.url}/ids/web", collection_id=COLLECTION),
+            False: Vendor(root / "plain", keys, web),
+            True: Vendor(root / "ids", keys, web, collection_id=COLLECTION),
         }
 
 

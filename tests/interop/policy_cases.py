@@ -202,6 +202,11 @@ KEYS_ENGINES = {
     "key-unusable-true": Case(
         "ed25519", settings=f"{_NO_GPG}sign-verify=true\n{_INLINE}c2hvcnQ=", alike=False
     ),
+    "key-weak": Case(
+        "ed25519",
+        settings=f"{_NO_GPG}sign-verify=ed25519\n{_INLINE}{'A' * 43}=",
+        alike=False,
+    ),
     "key-not-spki": Case(
         "spki",
         settings=f"{_NO_GPG}sign-verify=spki\nverification-spki-key=c2hvcnQ=",

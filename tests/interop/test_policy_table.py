@@ -51,6 +51,12 @@ def _plain(cell: str) -> str:
 
 
 OUTCOMES = read_outcomes()
+MISCONFIGURED = (
+    "gpg-unclear", "gpg-empty", "sign-no", "sign-unknown", "sign-partly-unknown",
+    "sign-list-no-key", "sign-list-part-without-key", "dummy-file", "key-unusable",
+    "key-unusable-true", "file-missing", "file-empty", "file-blank-line", "file-unusable",
+    "file-missing-and-key", "system-and-list", "engine-summary-no-key", "engine-summary-unknown",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +81,17 @@ def test_row_ends_as_the_page_says(
         assert result.status == expected.status, expected.err
         if case.alike_text:
             assert _plain_err(device, result) == _plain_err(other, expected)
+
+
+@pytest.mark.parametrize("name", MISCONFIGURED)
+def test_wrong_configuration_is_told_before_the_server_is_asked(
+    name: str, published: dict[bool, Vendor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = published[False].requests
+    requests.clear()
+    _, result = _run(published, tmp_path / "ours", CASES[name], ours, monkeypatch)
+    assert result.status == 1
+    assert not requests
 
 
 def _run(
