@@ -88,7 +88,8 @@ def run_line(place: Place, line: str, work: Path, *, is_ours: bool) -> list[Resu
     results = []
     for command in line.split(" ; "):
         text = command.replace("@HERE@", str(work)).replace("@URL@", place.web.url)
-        words = shlex.split(text.replace("=home", f"={place.keys.path}"))
+        text = text.replace("=home", f"={place.keys.path}").replace("@NL@", "\n")
+        words = shlex.split(text)
         result = ours(*words) if is_ours else run_process(REFERENCE, *words, **LOCALE)
         results.append(normal(result))
     return results
@@ -247,6 +248,5 @@ def test_signing_with_an_unknown_key_leaves_the_old_pair(place: Place, tmp_path:
 
 def test_unusual_names_of_engines_are_refused(place: Place, tmp_path: Path) -> None:
     repo = Path(shutil.copytree(place.path / "empty", tmp_path / "empty"))
-    for words in (("--sign=x",), ("--sign=x", "--sign-type=nosuch")):
-        failed = ours("summary", f"--repo={repo}", "-u", *words)
-        assert failed == Result(1, "", "error: Requested signature type is not implemented\n")
+    failed = ours("summary", f"--repo={repo}", "-u", "--sign=x", "--sign-type=nosuch")
+    assert failed == Result(1, "", "error: Requested signature type is not implemented\n")

@@ -356,5 +356,11 @@ def _not_interpretable(key: str) -> FormatError:
 
 def _shown(text: str) -> str:
     """Return `text` fit for a message: bytes that are no UTF-8, or NUL, as U+FFFD."""
-    raw = text.encode("utf-8", "surrogateescape")
+    sound = "".join("\ufffd" if _is_no_byte(char) else char for char in text)
+    raw = sound.encode("utf-8", "surrogateescape")
     return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _is_no_byte(char: str) -> bool:
+    """Tell whether `char` is one of the surrogates that stand for no undecodable byte."""
+    return "\ud800" <= char < "\udc80" or "\udcff" < char <= "\udfff"

@@ -11,9 +11,10 @@ from pyostree.formats.keyfile import KeyFile
 from pyostree.formats.refspec import check_remote_name
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.remote_groups import remote_group
+from pyostree.sign.engine import ENGINE_NAMES
 
 _METALINK = "metalink="
-_ENGINES = ("ed25519", "spki", "dummy")
+_MAX_REMOTE_BYTES = 512 << 10  # files in remotes.d are read up to twice that size
 _KEY_SOURCES = {"inline": "key", "file": "file"}
 
 
@@ -56,6 +57,7 @@ def add_remote(remotes: Remotes, new: NewRemote, if_exists: IfExists = IfExists.
     verification = tuple(_verification(new))
     check_remote_name(new.name)
     group = _to_group(new, verification)
+    _check_reads_back(group)
     if if_exists is IfExists.KEEP and remotes.has_own(new.name):
         return
     remotes.add(new.name, group, replace=if_exists is IfExists.REPLACE)
@@ -90,6 +92,28 @@ def _to_group(new: NewRemote, verification: Iterable[tuple[str, str]]) -> KeyFil
     return result
 
 
+def _check_reads_back(written: KeyFile) -> None:
+    """Raise `FormatError` for what a reader of the file would miss or misunderstand.
+
+    The reference writes it, and loses a setting, or with bytes that are no UTF-8 the repository.
+    """
+    for group in written.groups():
+        for key in written.keys(group):
+            value = written.require_raw(group, key)
+            if not _reads_back(group, key, value):
+                raise FormatError(f"A configuration file cannot hold key {key!a} with this value")
+    if len(written.encode()) > _MAX_REMOTE_BYTES:
+        raise FormatError(f"A remote may have {_MAX_REMOTE_BYTES} bytes of settings")
+
+
+def _reads_back(group: str, key: str, value: str) -> bool:
+    try:
+        line = f"[{group}]\n{key}={value}\n".encode().decode()
+    except UnicodeEncodeError:
+        return False
+    return KeyFile.parse(line).get_raw(group, key) == value
+
+
 def _set_if_given(result: KeyFile, group: str, key: str, value: str | None) -> None:
     if value is not None:
         result.set_string(group, key, value)
@@ -110,7 +134,7 @@ def _verification(new: NewRemote) -> Iterator[tuple[str, str]]:
         engine, equals, reference = spec.partition("=")
         if not equals:
             raise FormatError(f"Failed to parse KEYTYPE=[inline|file]:DATA in {spec}")
-        if engine not in _ENGINES:
+        if engine not in ENGINE_NAMES:
             raise UnsupportedError("Requested signature type is not implemented")
         source, colon, data = reference.partition(":")
         if source not in _KEY_SOURCES or not colon:

@@ -7,10 +7,7 @@ import os
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from pyostree.closing import Closing
-from pyostree.errors import (
-    TransactionError,
-    doing,
-)
+from pyostree.errors import FormatError, TransactionError, doing
 from pyostree.formats.keyfile import KeyFile
 from pyostree.formats.objects import (
     MAX_METADATA_BYTES,
@@ -264,6 +261,8 @@ class Repo(RepoObjects, Closing):
         """Replace ``config`` by `keyfile` after checking it, and use it from now on."""
         config = interpret_config(keyfile)
         data = keyfile.encode()
+        if len(data) > _MAX_CONFIG_BYTES:  # more would be refused when it is read
+            raise FormatError(f"A configuration may have {_MAX_CONFIG_BYTES} bytes")
         self.dir.replace_file(CONFIG_NAME, data, sync=self.fsync, work=self._work)
         self.config = config
 
