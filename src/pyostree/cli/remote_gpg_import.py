@@ -37,7 +37,9 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
     if args.stdin and args.keyring:
         raise UsageError("--keyring and --stdin are mutually exclusive")
     if args.stdin:
-        _import(repo, args.name, sys.stdin.buffer.read(), args.key_ids, out)
+        from pyostree.sign.gpg.importer import read_keys
+
+        _import(repo, args.name, read_keys(sys.stdin.buffer), args.key_ids, out)
     else:
         import_files(repo, args.name, args.keyring, out, args.key_ids)
 

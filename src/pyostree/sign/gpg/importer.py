@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pyostree.errors import NotFoundError, OstreeError
 from pyostree.fs.dir import Dir
@@ -59,6 +59,18 @@ def read_key_file(path: str) -> bytes:
     except OSError as err:
         err.__notes__ = [f"Error opening file {path}"]
         raise
+
+
+def read_keys(stream: BinaryIO) -> bytes:
+    """Return the content of a stream with keys.
+
+    Raises:
+        OstreeError: there is too much of it.
+    """
+    keys = stream.read(MAX_KEYRING_BYTES + 1)
+    if len(keys) > MAX_KEYRING_BYTES:
+        raise OstreeError(f"More than {MAX_KEYRING_BYTES} bytes of keys")
+    return keys
 
 
 def _export(source: bytes, key_ids: Sequence[str]) -> bytes:

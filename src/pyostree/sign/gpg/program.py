@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from pyostree.errors import OstreeError, UnsupportedError
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 PROGRAM = "gpg"
 HOME_PREFIX = "ostree-gpg-"
 KEYRING = "pubring.gpg"  # its presence keeps GnuPG from making a keybox
-NO_TIMEOUT = 0.0
 
 _MAX_OUTPUT_BYTES = 64 << 20
 _MAX_ERROR_BYTES = 64 << 10
 _TIMEOUT_S = 300.0
+_MAX_MEMORY_BYTES = 512 << 20  # a kilobyte of compressed packets can stand for gigabytes of keys
 
 _COMMON = ("--batch", "--no-tty", "--no-greeting")
 # A private home: nothing may come from the user's or the system's configuration, no key from the
@@ -56,7 +57,8 @@ class Output(NamedTuple):
 
 def run_private(home: Dir, arguments: Sequence[str], data: bytes | None = None) -> Output:
     """Run gpg in a home of our own."""
-    return _run([f"--homedir={home.label}", *_PRIVATE, *arguments], home, data, _TIMEOUT_S)
+    arguments = [f"--homedir={home.label}", *_PRIVATE, *arguments]
+    return _run(arguments, home, data, is_private=True)
 
 
 def start_private(home: Dir, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -67,7 +69,7 @@ def start_private(home: Dir, arguments: Sequence[str]) -> subprocess.Popen[bytes
     """
     import subprocess
 
-    return _start(
+    process = _start(
         [
             f"--homedir={home.label}",
             *_PRIVATE,
@@ -80,6 +82,8 @@ def start_private(home: Dir, arguments: Sequence[str]) -> subprocess.Popen[bytes
         stderr=subprocess.PIPE,
         cwd=home.label,
     )
+    _limit(process)
+    return process
 
 
 def run_user(homedir: str | None, arguments: Sequence[str]) -> Output:
@@ -90,10 +94,10 @@ def run_user(homedir: str | None, arguments: Sequence[str]) -> Output:
     """
     own = [] if homedir is None else [f"--homedir={homedir}"]
     with private_directory(HOME_PREFIX) as scratch:
-        return _run([*own, *arguments], scratch, None, NO_TIMEOUT)
+        return _run([*own, *arguments], scratch, None, is_private=False)
 
 
-def _run(arguments: Sequence[str], scratch: Dir, data: bytes | None, timeout_s: float) -> Output:
+def _run(arguments: Sequence[str], scratch: Dir, data: bytes | None, *, is_private: bool) -> Output:
     import subprocess  # slow to import, and most pulls verify nothing
 
     errors_name = "errors"
@@ -107,7 +111,10 @@ def _run(arguments: Sequence[str], scratch: Dir, data: bytes | None, timeout_s: 
             stderr=errors,
         ) as process,
     ):
-        timer = threading.Timer(timeout_s or threading.TIMEOUT_MAX, process.kill)
+        if is_private:
+            _limit(process)
+        timeout_s = _TIMEOUT_S if is_private else threading.TIMEOUT_MAX  # people may take theirs
+        timer = threading.Timer(timeout_s, process.kill)
         timer.daemon = True
         timer.start()
         try:
@@ -140,6 +147,14 @@ def _start(
         raise err from None
 
 
+def _limit(process: subprocess.Popen[bytes]) -> None:
+    """Bound the memory of a process that reads what others have made."""
+    import resource
+
+    with suppress(ProcessLookupError):  # it is done already
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (_MAX_MEMORY_BYTES,) * 2)
+
+
 def _exchange(process: subprocess.Popen[bytes], data: bytes | None) -> bytes:
     assert process.stdout is not None
     writer = None
@@ -158,8 +173,5 @@ def _exchange(process: subprocess.Popen[bytes], data: bytes | None) -> bytes:
 
 def _feed(process: subprocess.Popen[bytes], data: bytes) -> None:
     assert process.stdin is not None
-    try:
-        with process.stdin:
-            process.stdin.write(data)
-    except BrokenPipeError:
-        pass  # gpg has its reasons, and tells them
+    with suppress(BrokenPipeError), process.stdin:  # gpg has its reasons, and tells them
+        process.stdin.write(data)

@@ -131,6 +131,8 @@ def _verify_alone(
     output = run_private(home, ["--verify", "--", f"{path}/signature", f"{path}/data"])
     lines = output.lines()
     found = parse_status(lines)
+    if output.status < 0:  # what it has said may lack the rest
+        raise VerificationError(f"gpg was killed by signal {-output.status}")
     if not has_signatures(lines) or len(found) > count:  # it stops at the first that is bad
         raise VerificationError(f"Unable to complete signature verification: {output.reason}")
     return found
