@@ -10,12 +10,13 @@ from typing import NamedTuple
 import pytest
 
 from fault.scripted_server import ScriptedServer, scripted_server
+from pyostree.delta import superblock_file
 from pyostree.delta.offline import apply_offline
 from pyostree.delta.signatures import DeltaKeys
 from pyostree.errors import OstreeError, describe
-from pyostree.formats.delta_signed import encode_signed, split_signed
+from pyostree.formats.delta_signed import SignedSuperblock, encode_signed, split_signed
 from pyostree.formats.gvariant import Value, Variant, encode
-from pyostree.fs.dir import Dir
+from pyostree.formats.superblock_layout import Buffer
 from pyostree.repo.repo import Repo
 from repo_lab import (
     Result,
@@ -263,24 +264,27 @@ def test_parts_must_be_those_that_were_signed(published: Published, offline: Off
     offline.applies(PAIR.public)
 
 
+@pytest.mark.parametrize("in_memory", [16 << 20, 0])
 def test_superblock_is_read_once(
-    published: Published, offline: Offline, monkeypatch: pytest.MonkeyPatch
+    published: Published, offline: Offline, monkeypatch: pytest.MonkeyPatch, in_memory: int
 ) -> None:
-    """Who can change the file afterwards must not change what is applied."""
-    read_file = Dir.read_file
-    reads = []
+    """Who can change the file after it was read does not change what is verified and applied."""
+    split = superblock_file.split_signed
+    good, other = signed_by(PAIR, published.delta), signed_by(STRANGER, published.scratch)
+    monkeypatch.setattr(superblock_file, "_MAX_IN_MEMORY_BYTES", in_memory)
 
-    def counted(self: Dir, name: str, **words: object) -> bytes:
-        data: bytes = read_file(self, name, **words)  # type: ignore[arg-type]
-        if name == "superblock":
-            reads.append(name)
-            offline.put(signed_by(STRANGER, published.scratch))
-        return data
+    def changed_in_place(data: Buffer) -> SignedSuperblock | None:
+        with (offline.delta / "superblock").open("r+b") as file:
+            file.write(other[: len(good)].ljust(len(good)))
+        return split(data)
 
-    monkeypatch.setattr(Dir, "read_file", counted)
-    offline.put(signed_by(PAIR, published.delta))
+    monkeypatch.setattr("pyostree.delta.signatures.split_signed", changed_in_place)
+    offline.put(good)
     offline.applies(PAIR.public)
-    assert len(reads) == 1
+    assert (offline.delta / "superblock").read_bytes() != good
+    offline.put(other)
+    monkeypatch.undo()
+    assert offline.refuses(PAIR.public).startswith(NOT_BY)
 
 
 # -- whose signatures count --------------------------------------------------------------

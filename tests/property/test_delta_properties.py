@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pyostree.errors import FormatError, InvalidNameError
 from pyostree.formats.bspatch import apply_patch, join_patch
-from pyostree.formats.commit import Commit, encode_commit
+from pyostree.formats.commit import COMMIT_TYPE, Commit, encode_commit
 from pyostree.formats.delta_operations import (
     Close,
     Open,
@@ -25,8 +25,9 @@ from pyostree.formats.delta_operations import (
     encode_operation,
 )
 from pyostree.formats.delta_part import FileMode, decode_payload, encode_payload
-from pyostree.formats.delta_signed import SignedSuperblock, encode_signed, split_signed
+from pyostree.formats.delta_signed import SIGNED_TYPE, SignedSuperblock, encode_signed, split_signed
 from pyostree.formats.delta_superblock import (
+    SUPERBLOCK_TYPE,
     Endianness,
     Fallback,
     PartHeader,
@@ -35,7 +36,7 @@ from pyostree.formats.delta_superblock import (
     encode_superblock,
     endianness_mark,
 )
-from pyostree.formats.gvariant import Variant
+from pyostree.formats.gvariant import Variant, decode
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.formats.varint import decode_varint, encode_varint
 from pyostree.sign.detached import signatures_under
@@ -124,6 +125,31 @@ def test_signed_superblock_round_trip(data: bytes, signatures: list[bytes]) -> N
     assert found == SignedSuperblock(data, (("ostree.sign.some", listed),))
 
 
+@given(SUPERBLOCKS, CHANGES, LENGTHS, st.booleans())
+def test_superblock_is_split_as_any_gvariant(
+    superblock: Superblock, changes: list[tuple[int, int]], length: float, as_view: bool
+) -> None:
+    """Who looks at a file another way must not see another delta in it."""
+    inline = (("part", Variant("(yay)", (120, b"payload"))),)
+    superblock = superblock._replace(metadata=(*superblock.metadata, *inline))
+    data = spoiled(encode_superblock(superblock), changes, length)
+    found, expected = None, None
+    with suppress(FormatError, InvalidNameError):
+        found = decode_superblock(memoryview(data) if as_view else data)
+    with suppress(FormatError):
+        expected = decode(SUPERBLOCK_TYPE, data)
+    if found is not None:
+        assert expected is not None
+        assert found.metadata == expected[0]
+        source = b"" if found.source is None else bytes(found.source)
+        assert (source, bytes(found.target)) == expected[2:4]
+        assert decode(COMMIT_TYPE, found.commit) == expected[4]
+        assert [len(part.raw_objects) for part in found.parts] == [len(p[4]) for p in expected[6]]
+        assert [one.raw_checksum for one in found.fallbacks] == [one[1] for one in expected[7]]
+    elif expected is not None:
+        assert len(expected[2]) not in {0, 32} or len(expected[3]) != 32 or len(expected[5]) % 64
+
+
 @given(SUPERBLOCKS, SIGNATURES, CHANGES, LENGTHS)
 def test_spoiled_signed_superblock_only_raises_what_it_may(
     superblock: Superblock, signatures: list[bytes], changes: list[tuple[int, int]], length: float
@@ -131,10 +157,11 @@ def test_spoiled_signed_superblock_only_raises_what_it_may(
     """Whatever is found is one whole run of the file's bytes, and decodes or not."""
     signed = encode_signed(encode_superblock(superblock), "ostree.sign.some", signatures)
     data = spoiled(signed, changes, length)
-    found = split_signed(data)
+    found = split_signed(memoryview(data))
+    assert found == split_signed(data)
     if found is None:
         return
-    assert data.startswith(found.data, 8)
+    assert (b"OSTSGNDT", found.data, found.signatures) == (data[:8], *decode(SIGNED_TYPE, data)[1:])
     signatures_under(found.signatures, "ostree.sign.some")
     with suppress(FormatError, InvalidNameError):
         decode_superblock(found.data)

@@ -25,19 +25,25 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Run the command."""
-    from pyostree.delta.statistics import read_statistics
-    from pyostree.delta.superblock_file import open_part, read_delta
+    from pyostree.delta.superblock_file import open_delta
 
-    superblock, is_signed = read_delta(repo, args.delta)
-    print(f"Delta: {args.delta}", file=out)
-    print(f"Signed: {'yes' if is_signed else 'no'}", file=out)
-    _show_head(superblock, out)
+    with open_delta(repo, args.delta) as (superblock, is_signed):
+        print(f"Delta: {args.delta}", file=out)
+        print(f"Signed: {'yes' if is_signed else 'no'}", file=out)
+        _show_head(superblock, out)
+        _show_parts(args.delta, superblock, repo, out)
+        _show_totals(superblock, out)
+
+
+def _show_parts(delta: str, superblock: Superblock, repo: Repo, out: TextIO) -> None:
+    from pyostree.delta.statistics import read_statistics
+    from pyostree.delta.superblock_file import open_part
+
     for index, header in enumerate(superblock.parts):
         sizes = f"size={header.size} usize={header.usize}"
         print(f"PartMeta{index}: nobjects={header.object_count} {sizes}", file=out)
-        with open_part(repo, args.delta, superblock, index) as chunks:
+        with open_part(repo, delta, superblock, index) as chunks:
             _show_part(index, read_statistics(chunks, header, repo.tmp), out)
-    _show_totals(superblock, out)
 
 
 def _show_head(superblock: Superblock, out: TextIO) -> None:

@@ -13,7 +13,6 @@ from pyostree.delta.tree_files import read_tree
 from pyostree.errors import NotFoundError
 from pyostree.formats.commit import METADATA_TYPE
 from pyostree.formats.delta_superblock import (
-    PART_TYPE,
     Endianness,
     PartHeader,
     Superblock,
@@ -23,6 +22,7 @@ from pyostree.formats.delta_superblock import (
 )
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.objects import ObjectName, ObjectType
+from pyostree.formats.superblock_layout import PART_TYPE
 from pyostree.repo.delta_dirs import DeltaName, detached_key, part_path, superblock_path
 from pyostree.repo.repo import Repo
 

@@ -7,10 +7,11 @@ import os
 
 from pyostree.delta.plan import DeltaPart, DeltaPlan, plan_delta, run_part, store_commit
 from pyostree.delta.signatures import NO_KEYS_NAMED, DeltaKeys, SuperblockCheck, needs_signatures
+from pyostree.delta.superblock_file import open_superblock
 from pyostree.errors import NotFoundError, ObjectNotFoundError, UnsupportedError, doing
 from pyostree.formats.commit import decode_commit
 from pyostree.formats.delta_superblock import Superblock, decode_superblock
-from pyostree.formats.objects import MAX_METADATA_BYTES, ObjectName, ObjectType
+from pyostree.formats.objects import ObjectName, ObjectType
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import InputFile
 from pyostree.repo.delta_dirs import SUPERBLOCK
@@ -38,8 +39,7 @@ def apply_offline(repo: Repo, path: str, keys: DeltaKeys = NO_KEYS_NAMED) -> Non
     """
     with SuperblockCheck(keys, needs_signature=needs_signatures(repo)) as check:
         directory, name = _open_place(path)
-        with directory:
-            data = directory.read_file(name, max_bytes=MAX_METADATA_BYTES)
+        with directory, open_superblock(repo, directory, name) as data:
             _apply(repo, directory, decode_superblock(check.unwrap(data)))
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from pyostree.errors import CorruptObjectError, FormatError
 from pyostree.formats.delta_part import XZ, PartPayload, check_compression, decode_payload
 from pyostree.formats.delta_superblock import PartHeader
+from pyostree.formats.superblock_layout import Buffer
 from pyostree.fs.dir import Dir
 from pyostree.fs.mapping import Mapping
 from pyostree.fs.tempfile import TempFile
@@ -40,7 +41,7 @@ def payload_limit(header: PartHeader) -> int:
 
 @contextmanager
 def open_payload(
-    chunks: Iterable[bytes], temp: Dir, *, max_bytes: int, checksum: bytes | None = None
+    chunks: Iterable[Buffer], temp: Dir, *, max_bytes: int, checksum: bytes | None = None
 ) -> Iterator[PartPayload]:
     """Give the payload of a part file.
 
@@ -74,16 +75,16 @@ def open_payload(
 
 
 class _Update(Protocol):
-    def __call__(self, data: bytes, /) -> None: ...
+    def __call__(self, data: Buffer, /) -> None: ...
 
 
-def _passing(chunks: Iterable[bytes], update: _Update) -> Iterator[bytes]:
+def _passing(chunks: Iterable[Buffer], update: _Update) -> Iterator[Buffer]:
     for chunk in chunks:
         update(chunk)
         yield chunk
 
 
-def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _unpacked(chunks: Iterator[Buffer]) -> Iterator[Buffer]:
     first = next((chunk for chunk in chunks if chunk), b"")
     if not first:
         raise FormatError("Static delta part is empty")
@@ -92,7 +93,7 @@ def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
     return _inflate(rest) if first[0] == XZ else rest
 
 
-def _inflate(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _inflate(chunks: Iterator[Buffer]) -> Iterator[Buffer]:
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_DECODER_BYTES)
     for chunk in chunks:
         if decoder.eof:

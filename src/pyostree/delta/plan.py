@@ -11,6 +11,7 @@ from pyostree.delta.part_file import open_payload, payload_limit
 from pyostree.errors import ChecksumMismatchError, FormatError, doing
 from pyostree.formats.commit import METADATA_TYPE, encode_metadata
 from pyostree.formats.delta_superblock import (
+    InlinePart,
     PartHeader,
     Superblock,
     check_part_version,
@@ -18,6 +19,7 @@ from pyostree.formats.delta_superblock import (
 )
 from pyostree.formats.gvariant import lookup
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, checksum_from_variant
+from pyostree.formats.superblock_layout import Buffer
 from pyostree.repo.delta_dirs import DeltaName, detached_key, part_path
 from pyostree.repo.repo import Repo
 
@@ -29,7 +31,7 @@ class DeltaPart(NamedTuple):
     header: PartHeader
     checksum: Checksum
     objects: tuple[ObjectName, ...]
-    inline: bytes | None
+    inline: InlinePart | None
 
     def is_applied(self, repo: Repo) -> bool:
         """Tell whether all objects of the part are in the repository."""
@@ -127,7 +129,7 @@ def store_commit(repo: Repo, plan: DeltaPlan) -> None:
     repo.write_metadata(ObjectType.COMMIT, plan.superblock.commit, expected=target)
 
 
-def run_part(repo: Repo, part: DeltaPart, chunks: Iterable[bytes] | None = None) -> None:
+def run_part(repo: Repo, part: DeltaPart, chunks: Iterable[Buffer] | None = None) -> None:
     """Apply a part.
 
     Args:
@@ -140,7 +142,7 @@ def run_part(repo: Repo, part: DeltaPart, chunks: Iterable[bytes] | None = None)
     checksum = None
     if chunks is None:
         assert part.inline is not None
-        chunks = [part.inline]
+        chunks = part.inline.chunks()
     else:
         checksum = part.checksum
     with (

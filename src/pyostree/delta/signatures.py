@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pyostree.closing import Closing
 from pyostree.errors import FormatError, NotFoundError, UnsupportedError, VerificationError
 from pyostree.formats.delta_signed import SignedSuperblock, encode_signed, split_signed
+from pyostree.formats.superblock_layout import Buffer
 from pyostree.repo.repo import Repo
 from pyostree.sign.detached import signatures_under
 from pyostree.sign.engine import DEFAULT_ENGINE, Engine, Verifier, find_engine
@@ -134,7 +135,7 @@ class SuperblockCheck(Closing):
         if self._verifier is not None:
             self._verifier.close()
 
-    def unwrap(self, data: bytes) -> bytes:
+    def unwrap(self, data: Buffer) -> Buffer:
         """Return the superblock in a file, without its signatures.
 
         Raises:
@@ -176,4 +177,4 @@ def check_signed_superblock(signed: SignedSuperblock | None, verifier: Verifier)
     signatures = signatures_under(signed.signatures, key)
     if signatures is None:
         raise VerificationError(f"no signature for '{key}' in static-delta superblock")
-    return verifier.check(signed.data, signatures)
+    return verifier.check(bytes(signed.data), signatures)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pyostree.delta.part_file import open_payload, payload_limit
 from pyostree.formats import delta_operations as operations
 from pyostree.formats.delta_superblock import PartHeader, decode_objects
+from pyostree.formats.superblock_layout import Buffer
 from pyostree.fs.dir import Dir
 
 
@@ -39,7 +40,7 @@ _NAMES: tuple[tuple[str, tuple[type, ...]], ...] = (
 )
 
 
-def read_statistics(chunks: Iterable[bytes], header: PartHeader, temp: Dir) -> PartStatistics:
+def read_statistics(chunks: Iterable[Buffer], header: PartHeader, temp: Dir) -> PartStatistics:
     """Return the numbers of a part, whose checksum is not verified.
 
     Args:

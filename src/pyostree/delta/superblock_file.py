@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import NamedTuple
 
 from pyostree.delta.plan import check_name
 from pyostree.delta.signatures import check_signed_superblock
 from pyostree.formats.delta_signed import split_signed
 from pyostree.formats.delta_superblock import Superblock, decode_superblock
-from pyostree.formats.objects import MAX_METADATA_BYTES
+from pyostree.formats.superblock_layout import Buffer
 from pyostree.fs.dir import Dir
-from pyostree.fs.file import InputFile
+from pyostree.fs.file import CHUNK_BYTES, InputFile
+from pyostree.fs.mapping import Mapping
+from pyostree.fs.tempfile import TempFile
 from pyostree.repo.delta_dirs import DeltaName, parse_delta_id, part_path, superblock_path
 from pyostree.repo.repo import Repo
 from pyostree.sign.engine import Verifier
+
+_MAX_IN_MEMORY_BYTES = 16 << 20
 
 
 class ReadDelta(NamedTuple):
@@ -25,8 +30,9 @@ class ReadDelta(NamedTuple):
     is_signed: bool
 
 
-def read_delta(repo: Repo, delta: str) -> ReadDelta:
-    """Return the superblock of a delta.
+@contextmanager
+def open_delta(repo: Repo, delta: str) -> Iterator[ReadDelta]:
+    """Give the superblock of a delta.
 
     Args:
         delta: its commits, or the path of a superblock when there is a slash in it.
@@ -36,40 +42,41 @@ def read_delta(repo: Repo, delta: str) -> ReadDelta:
         OSError: it cannot be read.
         FormatError: it is damaged.
     """
-    data = _read(repo, delta)
-    signed = split_signed(data)
-    return ReadDelta(decode_superblock(data if signed is None else signed.data), signed is not None)
+    with _open(repo, delta) as data:
+        signed = split_signed(data)
+        superblock = decode_superblock(data if signed is None else signed.data)
+        yield ReadDelta(superblock, signed is not None)
 
 
 def verify_delta(repo: Repo, delta: str, verifier: Verifier) -> None:
     """Verify the signatures of a delta.
 
     Args:
-        delta: as for `read_delta`. One that is named by its commits must be the one between them;
+        delta: as for `open_delta`. One that is named by its commits must be the one between them;
             the reference is content with a good signature of any other delta.
 
     Raises:
         VerificationError: no signature is good and by a key that counts.
-        OstreeError, OSError: as `read_delta`.
+        OstreeError, OSError: as `open_delta`.
     """
-    data = _read(repo, delta)
-    signed = split_signed(data)
-    check_signed_superblock(signed, verifier)
-    if signed is not None and not _is_path(delta):
-        check_name(decode_superblock(signed.data), parse_delta_id(delta))
+    with _open(repo, delta) as data:
+        signed = split_signed(data)
+        check_signed_superblock(signed, verifier)
+        if signed is not None and not _is_path(delta):
+            check_name(decode_superblock(signed.data), parse_delta_id(delta))
 
 
 @contextmanager
 def open_part(
     repo: Repo, delta: str, superblock: Superblock, index: int
-) -> Iterator[Iterable[bytes]]:
+) -> Iterator[Iterable[Buffer]]:
     """Give the bytes of one part's file.
 
     It lies in the superblock, or beside a superblock that is named by its path, or else where the
     repository has it.
 
     Args:
-        delta: as for `read_delta`.
+        delta: as for `open_delta`.
 
     Raises:
         OSError: it cannot be read.
@@ -77,7 +84,7 @@ def open_part(
     path = part_path(DeltaName(superblock.source, superblock.target), index)
     inline = superblock.inline_part(path)
     if inline is not None:
-        yield [inline]
+        yield inline.chunks()
         return
     if _is_path(delta):
         directory, _ = Dir.above(delta)
@@ -94,14 +101,35 @@ def _is_path(delta: str) -> bool:
     return "/" in delta
 
 
-def _read(repo: Repo, delta: str) -> bytes:
+@contextmanager
+def _open(repo: Repo, delta: str) -> Iterator[Buffer]:
     if not _is_path(delta):
-        return repo.dir.read_file(
-            superblock_path(parse_delta_id(delta)), max_bytes=MAX_METADATA_BYTES
-        )
-    with Dir.at(".") as here:
-        try:
-            return here.read_file(delta, max_bytes=MAX_METADATA_BYTES)
-        except IsADirectoryError as err:
-            err.__notes__ = []  # as the reference, which maps the file into memory
-            raise
+        with open_superblock(repo, repo.dir, superblock_path(parse_delta_id(delta))) as data:
+            yield data
+        return
+    with Dir.at(".") as here, open_superblock(repo, here, delta) as data:
+        yield data
+
+
+@contextmanager
+def open_superblock(repo: Repo, directory: Dir, name: str) -> Iterator[Buffer]:
+    """Give the content of a superblock's file, read once: nobody can change it any more.
+
+    A large one, with parts in it, goes to a file without a name rather than to memory.
+
+    Args:
+        repo: whose disk may hold the copy.
+
+    Raises:
+        OSError: it cannot be read, or there is no space.
+    """
+    with ExitStack() as opened:
+        file = opened.enter_context(InputFile(directory.open_read(name)))
+        size = file.status().st_size
+        if size <= _MAX_IN_MEMORY_BYTES:
+            yield file.read_rest(max_bytes=_MAX_IN_MEMORY_BYTES)
+            return
+        copy = opened.enter_context(TempFile(repo.tmp))
+        for chunk in islice(file.chunks(), size // CHUNK_BYTES + 1):  # it may grow meanwhile
+            copy.write(chunk)
+        yield opened.enter_context(Mapping(copy.fd)).data

@@ -13,27 +13,32 @@ from typing import NamedTuple
 
 from pyostree.errors import FormatError
 from pyostree.formats.gvariant import Variant, decode, encode
+from pyostree.formats.superblock_layout import Buffer, split_tuple
 
 SIGNED_TYPE = "(taya{sv})"
 
 _MAGIC = b"OSTSGNDT"
 _KEY_PREFIX = "ostree.sign."
 _SIGNATURES_TYPE = "aay"
+_MEMBERS = ((8, 8), (1, None), (8, None))
+
+Metadata = tuple[tuple[str, Variant], ...]
 
 
 class SignedSuperblock(NamedTuple):
     """A superblock with signatures of exactly the bytes `data`."""
 
-    data: bytes
-    signatures: tuple[tuple[str, Variant], ...]
+    data: Buffer
+    signatures: Metadata
 
 
-def split_signed(data: bytes) -> SignedSuperblock | None:
+def split_signed(data: Buffer) -> SignedSuperblock | None:
     """Return what a signed superblock wraps; None when `data` is none."""
-    if not data.startswith(_MAGIC):
+    if data[: len(_MAGIC)] != _MAGIC:
         return None
     try:
-        _, inner, signatures = decode(SIGNED_TYPE, data)
+        _, inner, dictionary = split_tuple(data, _MEMBERS)
+        signatures: Metadata = decode("a{sv}", dictionary)
     except FormatError:
         return None
     if not any(key.startswith(_KEY_PREFIX) for key, _ in signatures):

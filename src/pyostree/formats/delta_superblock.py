@@ -12,7 +12,7 @@ Source: "Superblock" of the static delta format, compared with files of the refe
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
@@ -26,10 +26,15 @@ from pyostree.formats.objects import (
     ObjectType,
     checksum_from_variant,
 )
+from pyostree.formats.superblock_layout import PART_TYPE, Buffer, decode_entries, split_tuple
 
-SUPERBLOCK_TYPE = f"(a{{sv}}tayay{COMMIT_TYPE}aya(uayttay)a(yaytt))"
+_PARTS_TYPE = "a(uayttay)"
+_FALLBACKS_TYPE = "a(yaytt)"
+SUPERBLOCK_TYPE = f"(a{{sv}}tayay{COMMIT_TYPE}ay{_PARTS_TYPE}{_FALLBACKS_TYPE})"
+_MEMBERS = (
+    (8, None), (8, 8), (1, None), (1, None), (8, None), (1, None), (8, None), (8, None),
+)  # fmt: skip
 ENDIANNESS = "ostree.endianness"
-PART_TYPE = "(yay)"
 MAX_PART_VERSION = 0
 
 _MARKS: dict[int, ByteOrder] = {ord("l"): "little", ord("B"): "big"}
@@ -38,6 +43,7 @@ _PAIR_BYTES = 2 * CHECKSUM_BYTES
 _PART_OBJECT_TYPES = (ObjectType.FILE, ObjectType.DIRTREE, ObjectType.DIRMETA, ObjectType.COMMIT)
 _MAX_RATIO = 1.2
 _U32_MAX = (1 << 32) - 1
+_CHUNK_BYTES = 1 << 20
 
 Metadata = tuple[tuple[str, Variant], ...]
 
@@ -96,6 +102,19 @@ class Fallback(NamedTuple):
     usize: int
 
 
+class InlinePart(NamedTuple):
+    """The file of a part within a superblock, which it may be only a view of."""
+
+    compression: int
+    payload: Buffer
+
+    def chunks(self) -> Iterator[Buffer]:
+        """Yield the bytes of the file."""
+        yield bytes([self.compression])
+        for start in range(0, len(self.payload), _CHUNK_BYTES):
+            yield self.payload[start : start + _CHUNK_BYTES]
+
+
 class Superblock(NamedTuple):
     """A decoded superblock.
 
@@ -116,7 +135,7 @@ class Superblock(NamedTuple):
     endianness: Endianness
     parents: tuple[tuple[Checksum, Checksum], ...] = ()
 
-    def inline_part(self, path: str) -> bytes | None:
+    def inline_part(self, path: str) -> InlinePart | None:
         """Return a part file that the superblock itself holds, or None.
 
         Args:
@@ -125,27 +144,32 @@ class Superblock(NamedTuple):
         found = lookup(self.metadata, path)
         if found is None or found.type != PART_TYPE:
             return None
-        compression, payload = found.value
-        return b"%c%b" % (compression, payload)
+        return InlinePart(*found.value)
 
 
-def decode_superblock(data: bytes) -> Superblock:
+def decode_superblock(data: Buffer) -> Superblock:
     """Return the fields of an unsigned superblock.
+
+    Args:
+        data: of a memoryview, parts that it holds remain views.
 
     Raises:
         FormatError: broken framing.
         InvalidNameError: a commit's checksum has not 32 bytes.
     """
-    fields = decode(SUPERBLOCK_TYPE, data)
-    metadata, swapped, source, target, commit, parents, parts, fallbacks = fields
+    raw = split_tuple(data, _MEMBERS)
+    metadata = decode_entries(raw[0])
+    source, target, commit, parents = map(bytes, raw[2:6])
+    decode(COMMIT_TYPE, commit)
+    parts, fallbacks = decode(_PARTS_TYPE, raw[6]), decode(_FALLBACKS_TYPE, raw[7])
     endianness = _read_mark(metadata) or _guess(parts)
     swap = _swapped if endianness.byteorder == "big" else _as_is
     return Superblock(
         metadata=metadata,
-        timestamp=_swapped(swapped, 8),
+        timestamp=int.from_bytes(raw[1], "big"),
         source=checksum_from_variant(source) if source else None,
         target=checksum_from_variant(target),
-        commit=encode(COMMIT_TYPE, commit),
+        commit=commit,
         parts=tuple(
             PartHeader(swap(version, 4), checksum, swap(size, 8), swap(usize, 8), objects)
             for version, checksum, size, usize, objects in parts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyostree.delta.signatures import needs_signatures
 from pyostree.errors import doing
 from pyostree.formats.delta_signed import split_signed
+from pyostree.formats.superblock_layout import Buffer
 from pyostree.repo.delta_dirs import DeltaName
 from pyostree.repo.repo import Repo
 
@@ -28,7 +29,7 @@ class DeltaSignatures:
         self._engines = engines
         self._is_needed = needs_signatures(repo)
 
-    def unwrap(self, name: DeltaName, data: bytes) -> bytes | None:
+    def unwrap(self, name: DeltaName, data: bytes) -> Buffer | None:
         """Return a superblock without its signatures; None when it lacks one that it needs.
 
         Raises:
@@ -37,7 +38,7 @@ class DeltaSignatures:
         signed = split_signed(data)
         if signed is not None and self._engines is not None:
             with doing(f"Static delta {name}"):
-                self._engines.check_superblock(signed.data, signed.signatures)
+                self._engines.check_superblock(bytes(signed.data), signed.signatures)
             return signed.data
         if self._is_needed:
             return None

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 from pyostree.formats.commit import METADATA_TYPE
 from pyostree.formats.gvariant import Variant, encode
-from pyostree.formats.objects import MAX_METADATA_BYTES, Checksum, parse_checksum
+from pyostree.formats.objects import Checksum, parse_checksum
 from pyostree.formats.summary import STATIC_DELTAS, ordered_metadata
+from pyostree.fs.file import InputFile
 from pyostree.repo.delta_dirs import (
     DELTAS,
     DeltaName,
@@ -31,8 +32,11 @@ def read_delta_digests(repo: Repo) -> dict[DeltaName, bytes]:
     """Return the SHA-256 of the superblock of every delta."""
     digests = {}
     for name in iter_deltas(repo):
-        data = repo.dir.read_file(superblock_path(name), max_bytes=MAX_METADATA_BYTES)
-        digests[name] = hashlib.sha256(data).digest()
+        digest = hashlib.sha256()
+        with InputFile(repo.dir.open_read(superblock_path(name))) as file:
+            for chunk in file.chunks():  # there may be parts in it
+                digest.update(chunk)
+        digests[name] = digest.digest()
     return digests
 
 
