@@ -329,6 +329,36 @@ def test_repository_on_this_machine_is_trusted_no_more(
     assert client.detached(vendor.new) == good
 
 
+@pytest.mark.parametrize("attack", [empty, replayed, by_another])
+def test_stored_signatures_survive_what_a_later_pull_from_here_gets(
+    tmp_path: Path, vendor: Vendor, kind: str, attack: Attack
+) -> None:
+    source = copy_tree(vendor.path, tmp_path / "source")
+    client = Client(tmp_path / "client", vendor, f"file://{source}")
+    client.demand(kind)
+    must(client.pull())
+    before = client.detached(vendor.new)
+    assert before is not None
+    detached = source / vendor.file(vendor.new, "commitmeta").relative_to(vendor.path)
+    detached.write_bytes(attack(vendor, Reply(before)).body)
+    client.refuses()
+    assert client.detached(vendor.new) == before
+
+
+def test_stored_object_that_is_another_commit_is_not_verified_in_its_place(
+    vendor: Vendor, server: ScriptedServer, client: Client, kind: str
+) -> None:
+    must(ours("pull-local", f"--repo={client.path}", vendor.path, vendor.new))
+    for extension in ("commit", "commitmeta"):
+        data = vendor.file(vendor.other, extension).read_bytes()
+        place = client.path / vendor.file(vendor.new, extension).relative_to(vendor.path)
+        place.unlink()
+        place.write_bytes(data)
+    client.demand(kind)
+    spoil(server, vendor, missing)
+    assert "Corrupted commit object" in client.refuses()
+
+
 def test_what_is_stored_of_a_local_source_is_what_was_verified(
     tmp_path: Path, vendor: Vendor, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
