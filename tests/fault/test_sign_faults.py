@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -117,3 +119,19 @@ def test_who_may_not_write_signs_nothing(tmp_path: Path) -> None:
     assert not is_signed(repo, checksum, SECOND.public)
     assert is_signed(repo, checksum, FIRST.public)
     assert sorted(path.suffix for path in objects.iterdir()) == [".commit", ".commitmeta"]
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOENT])
+def test_lock_that_cannot_be_had_does_not_hinder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """What cannot be written is what the error is to be about, not the lock."""
+    repo = tmp_path / "repo"
+    checksum = make_signed_repo(repo)
+
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("pyostree.repo.lock.try_lock_file", refuse)
+    sign_with(repo, checksum, FIRST)
+    assert is_signed(repo, checksum, FIRST.public)

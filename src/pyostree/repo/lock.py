@@ -32,6 +32,7 @@ _TURN = LockPart(1 << 62, 1)
 _OURS = LockPart(0, _TURN.start)
 _RETRY_S = 0.02
 _COURTESY_S = 30.0
+_NO_RIGHTS = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.EROFS)
 
 
 class RepoLock:
@@ -144,7 +145,7 @@ def one_at_a_time(tmp: Dir, name: str) -> Iterator[None]:
         return file is not None
 
     try:
-        with suppress(PermissionError, FileNotFoundError):
+        with _tolerated(*_NO_RIGHTS):
             _retry(attempt, _COURTESY_S)
             if taken:
                 tmp.touch(name)  # one left behind may be so old that others would clean it away
@@ -153,6 +154,15 @@ def one_at_a_time(tmp: Dir, name: str) -> Iterator[None]:
         for file in taken:
             with suppress(PermissionError):
                 drop_lock_file(tmp, name, file)
+
+
+@contextmanager
+def _tolerated(*codes: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        if err.errno not in codes:
+            raise
 
 
 def _retry(attempt: Callable[[], bool], limit_s: float, watch: Watch = UNWATCHED) -> None:

@@ -61,6 +61,7 @@ def load_key_file(engine: Engine, path: str) -> TrustedKeys:
         UnsupportedError: keys of this engine are not kept in files.
         OSError: it cannot be read.
     """
+    engine.read_public_keys(b"")  # raises at once where no file can hold keys
     keys, error = _sound_keys(engine, read_key_file(path))
     if error is not None:
         raise error
