@@ -156,6 +156,15 @@ def test_engine_that_nobody_needs_is_not_looked_for(repo: Path) -> None:
         assert command(*words) == (0, "", "")
 
 
+@pytest.mark.parametrize("more", [(), ("--view",), ("--raw",)], ids=["nothing", "view", "raw"])
+def test_engine_of_a_key_is_looked_for_whatever_is_to_be_done(
+    repo: Path, more: tuple[str, ...]
+) -> None:
+    words = ("summary", f"--repo={repo}", "--sign-type=none", "--sign=x", *more)
+    for command in (ours, reference):
+        assert command(*words) == (1, "", f"error: {NO_TYPE}\n")
+
+
 def test_dummy_must_be_allowed(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OSTREE_DUMMY_SIGN_ENABLED")
     words = ("summary", "-u", f"--repo={repo}", *DUMMY)

@@ -10,6 +10,8 @@ from pyostree.cli.options import flag, text, texts
 from pyostree.errors import OstreeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyostree.repo.commit_metadata import Signer
     from pyostree.repo.repo import Repo
 
@@ -46,9 +48,10 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """Do the first of update, view, list and print that was asked for."""
+    summary, commit = _signers(args)  # whatever is to be done, the engine must exist
     if args.update:
         repo.check_writable()
-        _update(args, repo)
+        _update(args, repo, summary, commit)
         return
     from pyostree.cli.summary_view import SummaryView
     from pyostree.repo.summary import read_summary, read_summary_signature
@@ -78,18 +81,19 @@ def _print_signatures(args: Args, data: bytes, signature: bytes | None, out: Tex
         write_signatures(out, "\nFound {} on the summary", found)
 
 
-def _update(args: Args, repo: Repo) -> None:
+def _update(
+    args: Args, repo: Repo, signers: Sequence[Signer], commit_signers: Sequence[Signer]
+) -> None:
     from pyostree.formats.epoch import parse_source_date_epoch
     from pyostree.repo.summary import parse_summary_metadata, update_summary
 
-    summary, commit = _signers(args)
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     update_summary(
         repo,
         metadata=parse_summary_metadata(args.add_metadata),
         timestamp=None if epoch is None else parse_source_date_epoch(epoch),
-        signers=summary,
-        commit_signers=commit,
+        signers=signers,
+        commit_signers=commit_signers,
     )
 
 
