@@ -371,7 +371,7 @@ def test_readers_of_key_files_agree_with_writers(monkeypatch: pytest.MonkeyPatch
         assert engine.parse_public_key(pair.public) == pair.public_bytes
         assert verify(pair.engine, pair.public_bytes, b"data", secret.sign(b"data")) == pair.said
         if pair.engine == "dummy":
-            with pytest.raises(OstreeError, match="^not implemented"):
+            with pytest.raises(OstreeError, match=r"^not implemented"):
                 engine.read_public_keys(pair.public_file.encode())
         else:
             assert list(engine.read_public_keys(pair.public_file.encode())) == [pair.public_bytes]
