@@ -336,7 +336,7 @@ def test_verifier_without_keys_asks_the_machine(machine: tuple[Path, Path], engi
 
     def check(pair: KeyPair) -> str:
         signature = found.parse_secret_key(pair.secret).sign(b"data")
-        return found.open_verifier(TrustedKeys()).check(b"data", (signature,))
+        return found.open_verifier(None).check(b"data", (signature,))
 
     assert check(first) == first.said
     with pytest.raises(VerificationError):
@@ -356,14 +356,18 @@ def test_verifier_with_keys_does_not_ask_the_machine(machine: tuple[Path, Path])
     etc, _ = machine
     write(etc / "trusted.ed25519", LINES[0])
     signature = ED25519.parse_secret_key(ed25519_pair(0).secret).sign(b"data")
-    for keys in (TrustedKeys(KEYS[1:2]), TrustedKeys(KEYS[1:2], frozenset(KEYS[1:2]))):
+    for keys in (
+        TrustedKeys(),
+        TrustedKeys(KEYS[1:2]),
+        TrustedKeys(KEYS[1:2], frozenset(KEYS[1:2])),
+    ):
         with pytest.raises(VerificationError):
             ED25519.open_verifier(keys).check(b"data", (signature,))
 
 
 def test_unsigned_data_does_not_even_ask(machine: tuple[Path, Path]) -> None:
     with pytest.raises(VerificationError, match="no signatures of my type"):
-        ED25519.open_verifier(TrustedKeys()).check(b"data", None)
+        ED25519.open_verifier(None).check(b"data", None)
 
 
 def test_reader_errors_are_told_apart() -> None:

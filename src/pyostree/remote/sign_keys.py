@@ -108,7 +108,10 @@ def read_engine_demand(remotes: Remotes, name: str, option: str) -> EngineDemand
 
 
 def _demand(engines: Iterable[tuple[Engine, TrustedKeys]]) -> EngineDemand:
-    return EngineDemand([engine.open_verifier(keys) for engine, keys in engines])
+    # Where none are configured, those of this machine count.
+    return EngineDemand(
+        [engine.open_verifier(keys if keys.trusted else None) for engine, keys in engines]
+    )
 
 
 def _require_keys(remotes: Remotes, owner: str, engine: Engine) -> TrustedKeys:

@@ -98,8 +98,8 @@ class Engine(Protocol):
     def check_public_key(self, key: bytes) -> None:
         """Raise `FormatError` for bytes that can be no public key."""
 
-    def open_verifier(self, keys: TrustedKeys) -> Verifier:
-        """Return what verifies with these keys; without any, with those of this machine."""
+    def open_verifier(self, keys: TrustedKeys | None) -> Verifier:
+        """Return what verifies with these keys; None: with those of this machine."""
 
 
 def find_engine(name: str) -> Engine:

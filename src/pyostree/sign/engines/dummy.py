@@ -40,8 +40,8 @@ class DummyVerifier:
 
     metadata_key = _METADATA_KEY
 
-    def __init__(self, keys: TrustedKeys) -> None:
-        self._key = keys.trusted[-1] if keys.trusted else None
+    def __init__(self, keys: TrustedKeys | None) -> None:
+        self._key = keys.trusted[-1] if keys is not None and keys.trusted else None
 
     def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> str:
         """Return what is to be said of data with the key among its signatures.
@@ -96,8 +96,8 @@ class Dummy:
     def check_public_key(self, key: bytes) -> None:
         """Let everything pass."""
 
-    def open_verifier(self, keys: TrustedKeys) -> DummyVerifier:
-        """Return what verifies with the last of these keys."""
+    def open_verifier(self, keys: TrustedKeys | None) -> DummyVerifier:
+        """Return what verifies with the last of these keys; this machine has none."""
         return DummyVerifier(keys)
 
 

@@ -90,8 +90,8 @@ class Ed25519:
         if len(key) != _PUBLIC_BYTES:
             raise FormatError(f"Invalid ed25519 public key: {_ill_formed(_PUBLIC_BYTES, key)}")
 
-    def open_verifier(self, keys: TrustedKeys) -> KeyedVerifier:
-        """Return what verifies with these keys; without any, with those of this machine."""
+    def open_verifier(self, keys: TrustedKeys | None) -> KeyedVerifier:
+        """Return what verifies with these keys; None: with those of this machine."""
         return KeyedVerifier(self, keys, _open_key, _check_form)
 
 

@@ -20,9 +20,10 @@ _SUCCESS = ": Signature verified successfully with key "
 
 
 class KeyedVerifier:
-    """Verifies with the keys given, or without any, with those of this machine.
+    """Verifies with the keys given, or with those of this machine.
 
     Args:
+        keys: None for those of this machine, which are read when there is something to verify.
         open_key: returns what checks signatures by a key; raises `VerificationError` when the key
             is none. It is called once for each key.
         check_form: raises `VerificationError` for a signature that no key can have made.
@@ -31,7 +32,7 @@ class KeyedVerifier:
     def __init__(
         self,
         engine: Engine,
-        keys: TrustedKeys,
+        keys: TrustedKeys | None,
         open_key: Callable[[bytes], Check],
         check_form: Callable[[bytes], None] = lambda signature: None,
     ) -> None:
@@ -56,7 +57,7 @@ class KeyedVerifier:
         name = self._engine.name
         if signatures is None:
             raise VerificationError(f"{name}: commit have no signatures of my type")
-        if not self._keys.trusted:
+        if self._keys is None:
             self._keys = load_key_directories(self._engine)
         keys = self._keys.usable()
         if len(signatures) * len(keys) > _MAX_ATTEMPTS:

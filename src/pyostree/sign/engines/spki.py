@@ -106,8 +106,8 @@ class Spki:
     def check_public_key(self, key: bytes) -> None:
         """Let everything pass: a key is looked at when it is used."""
 
-    def open_verifier(self, keys: TrustedKeys) -> KeyedVerifier:
-        """Return what verifies with these keys; without any, with those of this machine."""
+    def open_verifier(self, keys: TrustedKeys | None) -> KeyedVerifier:
+        """Return what verifies with these keys; None: with those of this machine."""
         return KeyedVerifier(self, keys, _open_key)
 
 
