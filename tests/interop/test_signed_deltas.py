@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,32 @@ def test_parts_of_a_file_elsewhere_are_shown(published: Published, tmp_path: Pat
     assert shown.startswith(reference(*show).out)
     assert "PartPayload0: nmodes=" in shown
     assert "\nTotal Uncompressed Size: " in shown
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: None, lambda data: b"junk", lambda data: b"xjunk", lambda data: b"\0junk",
+        lambda data: data[:100], lambda data: data + b"x",
+        lambda data: data[:-20] + b"x" + data[-19:],
+    ],
+    ids=["missing", "type", "xz", "plain", "cut", "longer", "changed"],
+)  # fmt: skip
+def test_damaged_part_is_told_alike(
+    published: Published, tmp_path: Path, spoil: Callable[[bytes], bytes | None]
+) -> None:
+    superblock = published.delta(ours, tmp_path / "repo", DUMMY, "--sign=key")
+    part = superblock.parent / "0"
+    spoilt = spoil(part.read_bytes())
+    part.unlink()
+    if spoilt is not None:
+        part.write_bytes(spoilt)
+    results = []
+    for index, command in enumerate((ours, reference)):
+        client = tmp_path / str(index)
+        link_tree(published.client, client)
+        words = (f"--repo={client}", DUMMY, superblock.parent, "key")
+        results.append(command("static-delta", "apply-offline", *words))
+    assert object_names(tmp_path / "0") == object_names(published.client)
+    assert results[0] == results[1]
+    assert results[0].status == 1

@@ -8,7 +8,7 @@ import os
 from pyostree.delta.plan import DeltaPart, DeltaPlan, plan_delta, run_part, store_commit
 from pyostree.delta.signatures import NO_KEYS_NAMED, DeltaKeys, SuperblockCheck, needs_signatures
 from pyostree.delta.superblock_file import open_superblock
-from pyostree.errors import NotFoundError, ObjectNotFoundError, UnsupportedError, doing
+from pyostree.errors import NotFoundError, ObjectNotFoundError, UnsupportedError
 from pyostree.formats.commit import decode_commit
 from pyostree.formats.delta_superblock import Superblock, decode_superblock
 from pyostree.formats.objects import ObjectName, ObjectType
@@ -94,7 +94,10 @@ def _run(repo: Repo, directory: Dir, part: DeltaPart) -> None:
     if part.inline is not None:
         run_part(repo, part)
         return
-    with doing(f"Opening deltapart '{part.number}'"):
+    try:
         file = InputFile(directory.open_read(str(part.number)))
+    except OSError as err:
+        err.__notes__ = [f"Opening deltapart '{part.number}'"]
+        raise
     with file:
         run_part(repo, part, file.chunks())

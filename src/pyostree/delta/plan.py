@@ -145,10 +145,9 @@ def run_part(repo: Repo, part: DeltaPart, chunks: Iterable[Buffer] | None = None
         chunks = part.inline.chunks()
     else:
         checksum = part.checksum
+    limit = payload_limit(part.header)
     with (
+        open_payload(chunks, repo.store.temp, max_bytes=limit, checksum=checksum) as payload,
         doing(f"Executing delta part {part.number}"),
-        open_payload(
-            chunks, repo.store.temp, max_bytes=payload_limit(part.header), checksum=checksum
-        ) as payload,
     ):
         apply_part(repo, part.objects, payload)
