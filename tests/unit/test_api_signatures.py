@@ -79,6 +79,31 @@ def test_commands_take_generated_keys(repo: Repo, tmp_path: Path) -> None:
         assert must(ours("sign", "--verify", *options, "main", key.public_key.text)) == said
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_command_generates_keys_without_a_repository(
+    engine: str, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ("--generate-key=secret", *(() if engine == "ed25519" else ("-s", engine)))
+    public = must(ours("sign", *options))
+    assert Path("secret").stat().st_mode & 0o777 == 0o600
+    key = SigningKey.read("secret", engine)
+    assert key.public_key == PublicKey(public, engine)
+    repo.signatures.sign("main", [key])
+    assert repo.signatures.verify_with("main", [PublicKey(public, engine)]).engine == engine
+    failed = ours("sign", *options)
+    assert (failed.status, failed.err) == (1, "error: Writing secret: File exists\n")
+    assert SigningKey.read("secret", engine).public_key.text == public
+
+
+@pytest.mark.parametrize("words", [("main",), ("--verify",), ("--keys-file=other",)])
+def test_command_generates_or_signs(words: tuple[str, ...], tmp_path: Path) -> None:
+    failed = ours("sign", f"--generate-key={tmp_path}/secret", *words)
+    assert failed.status == 1
+    assert failed.err.endswith("error: --generate-key takes no COMMIT and no other keys\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_openssl_reads_generated_spki_keys(tmp_path: Path) -> None:
     key = SigningKey.generate("spki")
     key.write(tmp_path / "secret")

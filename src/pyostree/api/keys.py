@@ -191,7 +191,9 @@ def _create(path: str | os.PathLike[str], content: bytes, mode: int) -> None:
     parent, name = Dir.above(os.path.abspath(path))
     with parent:
         if not parent.create_file(name, mode=mode):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path))
+            err = FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path))
+            err.add_note(f"Writing {os.fspath(path)}")
+            raise err
         try:
             parent.replace_file(name, content, mode=mode)  # whole, or not at all
         except BaseException:

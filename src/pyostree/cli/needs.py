@@ -87,6 +87,28 @@ class RepoNeed(Need):
             yield (repo,)
 
 
+class RepoUnlessNeed(RepoNeed):
+    """An open repository, or None when an option does without: ``run(args, repo, out)``.
+
+    Args:
+        option: its `dest`.
+    """
+
+    __slots__ = ("_option",)
+
+    def __init__(self, option: str) -> None:
+        super().__init__()
+        self._option = option
+
+    @contextmanager
+    def acquire(self, values: Values, out: TextIO) -> Iterator[tuple[object, ...]]:
+        if values[self._option] is not None:
+            yield (None,)
+            return
+        with super().acquire(values, out) as found:
+            yield found
+
+
 class RepoPathNeed(Need):
     """Where a repository will be; the default one must be there: ``run(args, path, out)``."""
 
