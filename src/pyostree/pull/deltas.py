@@ -19,7 +19,8 @@ from pyostree.formats.objects import MAX_METADATA_BYTES, Checksum, ObjectName, O
 from pyostree.formats.sizes import format_size
 from pyostree.pull.job import PullJob
 from pyostree.pull.known_deltas import KnownDeltas, is_complete
-from pyostree.pull.walk import Start, Walker
+from pyostree.pull.supplier import Start
+from pyostree.pull.walk import Walker
 from pyostree.remote.fetch import Completed, Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
 from pyostree.repo.delta_dirs import DeltaName, superblock_path

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyostree.errors import NotFoundError
 from pyostree.formats.summary import INDEXED_DELTAS
+from pyostree.pull.caches import Cache, open_caches
 from pyostree.pull.journal import note_pull
 from pyostree.pull.known_deltas import KnownDeltas
 from pyostree.pull.options import PullOptions, Wanted
@@ -25,12 +26,11 @@ from pyostree.remote.fetch import Fetcher
 from pyostree.remote.summary_cache import SummaryCache
 from pyostree.remote.summary_fetcher import SummaryFetcher, SummaryFiles
 from pyostree.remote.watched_fetcher import WatchedFetcher
-from pyostree.repo.repo import Repo
 
 if TYPE_CHECKING:
     from pyostree.pull.content import ContentReceiver
     from pyostree.pull.job import PullJob
-    from pyostree.pull.network import Cache, NetworkSupplier
+    from pyostree.pull.network import NetworkSupplier
 
 
 def pull_from_server(site: PullSite, terms: PullTerms, wanted: Sequence[Wanted]) -> PullResult:
@@ -44,7 +44,7 @@ def pull_from_server(site: PullSite, terms: PullTerms, wanted: Sequence[Wanted])
         closing(SummaryCache(site.repo, options.cache_dir)) as cache,
         open_fetcher(settings, site.repo.tmp) as fetcher,
     ):
-        caches = _open_caches(site.repo, options, opened)
+        caches = open_caches(site.repo, options, opened)
         watched = WatchedFetcher(fetcher, site.watch)
         bases = resolve_bases(watched, terms.remotes, terms.name, override_url=options.url)
         request = terms.plan_request(wanted)
@@ -144,26 +144,6 @@ class _Look:
                 "but no summary deltas or delta index found"
             )
         return known
-
-
-def _open_caches(repo: Repo, options: PullOptions, opened: ExitStack) -> list[Cache]:
-    """Return the local repositories to look for objects in first."""
-    if not options.localcache_repos:
-        return []
-    from pyostree.pull.network import Cache
-    from pyostree.repo.import_objects import Importer
-
-    caches = []
-    for path in options.localcache_repos:
-        source = opened.enter_context(Repo.open(path))
-        importer = Importer(
-            source,
-            repo,
-            is_trusted=options.is_http_trusted and not options.is_untrusted,
-            only_bare_user_files=options.bare_user_files_only,
-        )
-        caches.append(Cache(source, importer))
-    return caches
 
 
 class _Transfer:

@@ -16,7 +16,8 @@ from pyostree.repo.processes import SharedWork, Sharing, may_fork
 from pyostree.repo.repo import Repo
 
 if TYPE_CHECKING:
-    from pyostree.pull.walk import Start, Walker
+    from pyostree.pull.supplier import Start
+    from pyostree.pull.walk import Walker
 
 _BATCH = 64
 _MAX_BATCHES = 8

@@ -11,15 +11,15 @@ from pyostree.pull.job import PullJob
 from pyostree.pull.metadata import MetadataReceiver
 from pyostree.remote.fetch import Completed, Fetcher, FetchRequest
 from pyostree.remote.urls import BaseUrl
-from pyostree.repo.repo import Repo
 
 if TYPE_CHECKING:
+    from pyostree.pull.caches import Cache
     from pyostree.pull.content import ContentReceiver, Stored
     from pyostree.pull.deltas import DeltaPull
     from pyostree.pull.local import LocalObjects
     from pyostree.pull.storing import ContentStorage
-    from pyostree.pull.walk import Start, Walker
-    from pyostree.repo.import_objects import Importer
+    from pyostree.pull.supplier import Start
+    from pyostree.pull.walk import Walker
 
 _METADATA_PRIORITY = -100
 _POLL_S = 0.25
@@ -40,13 +40,6 @@ class Endpoint(NamedTuple):
     content: tuple[BaseUrl, ...]
     max_metadata_bytes: int
     has_tombstones: bool
-
-
-class Cache(NamedTuple):
-    """A local repository whose objects need not be fetched."""
-
-    repo: Repo
-    importer: Importer
 
 
 class NetworkSupplier:

@@ -19,8 +19,9 @@ from pyostree.pull.progress import PulledRef, PullPhase, PullProgress, PullResul
 from pyostree.pull.resolve import ResolvedRef
 from pyostree.pull.signatures import CommitSignatures
 from pyostree.pull.site import PullSite, Report
+from pyostree.pull.supplier import Start, Supplier
 from pyostree.pull.totals import PullTotals
-from pyostree.pull.walk import Start, Supplier, Walker
+from pyostree.pull.walk import Walker
 from pyostree.repo.parallel import LazyPool
 from pyostree.repo.repo import Repo
 from pyostree.repo.transaction import Transaction

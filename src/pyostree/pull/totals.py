@@ -10,7 +10,8 @@ from pyostree.formats.object_sizes import SIZES_KEY, SIZES_TYPE
 from pyostree.formats.objects import CHECKSUM_BYTES, Checksum, ObjectName, ObjectType
 from pyostree.formats.varint import decode_varint
 from pyostree.pull.progress import PullPhase, PullProgress
-from pyostree.pull.walk import Supplier, Walker
+from pyostree.pull.supplier import Supplier
+from pyostree.pull.walk import Walker
 from pyostree.repo.repo import Repo
 
 # A commit may claim anything; above, its figures are no help.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from pyostree.errors import doing
 from pyostree.formats.commit import Commit
@@ -18,6 +18,7 @@ from pyostree.pull.dirtrees import load_checked_dirtree
 from pyostree.pull.options import ALL_PARENTS
 from pyostree.pull.presence import ContentPresence
 from pyostree.pull.subpaths import is_wanted
+from pyostree.pull.supplier import CommitCheck, Supplier
 from pyostree.repo.repo import Repo
 from pyostree.repo.traverse import Reachable
 
@@ -37,65 +38,6 @@ class Step(NamedTuple):
     path: str = "/"
     depth: int = 0
     is_parent: bool = False
-
-
-class Start(NamedTuple):
-    """A commit that was asked for.
-
-    Attributes:
-        ref: by which it was; None when by itself.
-        current: what that ref is here now.
-        depth: parents to pull, too.
-    """
-
-    target: Checksum
-    ref: str | None
-    current: Checksum | None
-    depth: int
-
-
-class Supplier(Protocol):
-    """Gets objects into the repository, at once or later, and reports each to the walker.
-
-    Attributes:
-        walker: set before anything is asked for.
-    """
-
-    walker: Walker
-
-    def begin(self, start: Start) -> None:
-        """Get a commit that was asked for, with all that belongs to it."""
-
-    def get_commit(self, checksum: Checksum) -> None:
-        """Get a commit with its detached metadata."""
-
-    def get_detached(self, checksum: Checksum) -> None:
-        """Get the detached metadata of a stored commit: signatures may have been added."""
-
-    def get_metadata(self, name: ObjectName) -> None:
-        """Get a dirtree or dirmeta."""
-
-    def get_content(self, checksum: Checksum) -> None:
-        """Get a file; nobody waits for it."""
-
-    def wanted_content(self) -> Iterable[Checksum]:
-        """Return the files that have still to be asked for."""
-
-    def step(self) -> bool:
-        """Get on with what was asked for; return False when all of it is there."""
-
-    def salvage(self) -> None:
-        """After an error: store what has arrived already, for the next attempt."""
-
-    def close(self) -> None:
-        """End what still runs, as after an interrupt; called in any case."""
-
-
-class CommitCheck(Protocol):
-    """Decides whether a commit is acceptable."""
-
-    def __call__(self, checksum: Checksum, commit: Commit) -> None:
-        """Raise an error for a commit that must not be pulled."""
 
 
 class Walker:
