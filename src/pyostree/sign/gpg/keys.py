@@ -101,5 +101,11 @@ def _number(text: str) -> int:
 
 
 def _unescape(text: str) -> str:
-    data = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text.encode())
+    """Return the text but for control characters: those stay escaped, they would fool readers."""
+    data = _ESCAPE.sub(_unescape_one, text.encode())
     return data.decode("utf-8", "replace")
+
+
+def _unescape_one(found: re.Match[bytes]) -> bytes:
+    char = bytes([int(found[1], 16)])
+    return found[0] if char < b" " or char == b"\x7f" else char

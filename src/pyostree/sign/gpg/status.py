@@ -65,9 +65,9 @@ def parse_status(lines: Iterable[str]) -> tuple[SignatureStatus, ...]:
     return tuple(_to_signature(group) for group in groups)
 
 
-def has_signatures(lines: Iterable[str]) -> bool:
-    """Tell whether gpg has come across a signature."""
-    return any(line.split(" ")[:2] == [_PREFIX.strip(), "NEWSIG"] for line in lines)
+def has_word(lines: Iterable[str], keyword: str) -> bool:
+    """Tell whether gpg has said something."""
+    return any(line.split(" ")[:2] == [_PREFIX.strip(), keyword] for line in lines)
 
 
 def confirmed_statuses(lines: Sequence[str], name: str, count: int) -> tuple[SignatureStatus, ...]:

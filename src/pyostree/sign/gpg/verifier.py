@@ -22,7 +22,7 @@ from pyostree.sign.gpg.result import (
     with_key,
 )
 from pyostree.sign.gpg.session import Session
-from pyostree.sign.gpg.status import SignatureStatus, has_signatures, parse_status
+from pyostree.sign.gpg.status import SignatureStatus, has_word, parse_status
 
 _MAX_SIGNATURES = 1000
 _MAX_SIGNATURE_BYTES = 4 << 20
@@ -133,7 +133,9 @@ def _verify_alone(
     found = parse_status(lines)
     if output.status < 0:  # what it has said may lack the rest
         raise VerificationError(f"gpg was killed by signal {-output.status}")
-    if not has_signatures(lines) or len(found) > count:  # it stops at the first that is bad
+    if has_word(lines, "NODATA"):
+        raise VerificationError(_NO_DATA)
+    if not has_word(lines, "NEWSIG") or len(found) > count:  # it stops at the first that is bad
         raise VerificationError(f"Unable to complete signature verification: {output.reason}")
     return found
 
