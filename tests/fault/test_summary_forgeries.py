@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from fault.power import power_cut
+from fault.victim import Victim
 from gpg_lab import KEYS, GpgHome, gpg_home
 from pyostree.formats.commit import Metadata, decode_metadata, encode_metadata
 from pyostree.formats.gvariant import Variant
@@ -320,6 +321,32 @@ def test_power_cut_while_publishing_never_shows_what_was_not_signed(
             break
     assert seen == NEW
     assert number > begin + 8
+    assert refused == 1, "between the renames"
+
+
+def test_killed_anywhere_leaves_what_was_signed_or_what_is_refused(
+    places: Callable[[str], Place], tmp_path: Path
+) -> None:
+    place = places("ed25519")
+    place.put(place.first)
+    copy = tmp_path / "copy"
+    fresh = place.client(tmp_path / "fresh", copy)
+    refused = 0
+    with Victim() as victim:
+        for number in count(1):
+            link_tree(place.repo, copy)
+            words = ["summary", "-u", f"--repo={copy}", *place.options()]
+            is_killed = victim.was_killed(number, words)
+            seen = listed(link_tree(fresh, tmp_path / f"fresh-{number}"))
+            assert seen in (OLD, NEW, None)
+            refused += seen is None
+            if not is_killed:
+                break
+            if seen is None:
+                must(ours(*words))  # all is well after the next time
+                assert listed(link_tree(fresh, tmp_path / "again")) == NEW
+            shutil.rmtree(copy)
+    assert seen == NEW
     assert refused == 1, "between the renames"
 
 

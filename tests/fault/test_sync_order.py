@@ -10,6 +10,7 @@ import pytest
 
 from fault.trace import Disk, replayed
 from repo_lab import MODES, OURS, commit, make_repo, must, ours, write_files
+from sign_lab import ed25519_pair
 
 
 class Place(NamedTuple):
@@ -102,6 +103,7 @@ def test_pull_local_gives_no_name_before_the_data_is_synced(
         ("reset main main^", "refs/heads/main"),
         ("config set core.x y", "config"),
         ("summary -u", "summary"),
+        (f"summary -u --sign={ed25519_pair().secret}", "summary.sig"),
     ],
 )
 def test_single_files_are_synced_before_their_names(tmp_path: Path, words: str, name: str) -> None:

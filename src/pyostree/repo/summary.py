@@ -134,10 +134,7 @@ def publish_summary(repo: Repo, summary: bytes, signature: bytes | None) -> None
     repo.tmp.make_dir(work, 0o755)
     try:
         with repo.tmp.open_dir(work) as directory:
-            directory.replace_file(SUMMARY_NAME, summary, sync=repo.fsync)
-            if signature is not None:
-                directory.replace_file(SIGNATURE_NAME, signature, sync=repo.fsync)
-                directory.copy_times(SIGNATURE_NAME, SUMMARY_NAME)
+            _write_pair(directory, summary, signature, sync=repo.fsync)
             directory.rename(SUMMARY_NAME, SUMMARY_NAME, to_dir=repo.dir)
             if signature is not None:
                 _rename_signature(repo, directory)
@@ -147,6 +144,17 @@ def publish_summary(repo: Repo, summary: bytes, signature: bytes | None) -> None
             repo.dir.sync()
     finally:
         repo.tmp.remove_tree(work)
+
+
+def _write_pair(directory: Dir, summary: bytes, signature: bytes | None, *, sync: bool) -> None:
+    directory.replace_file(SUMMARY_NAME, summary, sync=False)
+    if signature is not None:
+        directory.replace_file(SIGNATURE_NAME, signature, sync=False)
+        directory.copy_times(SIGNATURE_NAME, SUMMARY_NAME)  # caches drop both together
+        if sync:
+            directory.sync_file(SIGNATURE_NAME)
+    if sync:
+        directory.sync_file(SUMMARY_NAME)
 
 
 def _rename_signature(repo: Repo, directory: Dir) -> None:
