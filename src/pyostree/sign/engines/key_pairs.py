@@ -6,17 +6,10 @@ import base64
 import os
 import textwrap
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_der_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from pyostree.errors import FormatError, UnsupportedError
+from pyostree.errors import UnsupportedError
 from pyostree.sign.engine import SecretKey, find_engine
 from pyostree.sign.engines.dummy import DummySecretKey
 from pyostree.sign.engines.ed25519 import Ed25519SecretKey
@@ -51,7 +44,7 @@ def public_key_of(key: SecretKey) -> bytes:
         case Ed25519SecretKey():
             return Ed25519PrivateKey.from_private_bytes(key.seed).public_key().public_bytes_raw()
         case SpkiSecretKey():
-            return _spki_public_key(key)
+            return key.public_key()
         case DummySecretKey():
             return key.text
     raise TypeError(f"{type(key).__name__} is no key of an engine")
@@ -79,19 +72,11 @@ def encode_secret_key_file(key: SecretKey) -> bytes:
         case Ed25519SecretKey():
             return base64.b64encode(key.seed + public_key_of(key)) + b"\n"
         case SpkiSecretKey():
-            _spki_public_key(key)  # an unsound key is not worth a file
+            key.public_key()  # an unsound key is not worth a file
             return _pem("PRIVATE KEY", key.der)
         case DummySecretKey():
             return key.text + b"\n"
     raise TypeError(f"{type(key).__name__} is no key of an engine")
-
-
-def _spki_public_key(key: SpkiSecretKey) -> bytes:
-    try:
-        secret = load_der_private_key(key.der, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as err:
-        raise FormatError("openssl: Failed to initialize spki key") from err
-    return secret.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _pem(label: str, data: bytes) -> bytes:

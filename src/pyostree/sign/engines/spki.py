@@ -21,7 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+    load_der_public_key,
+)
 
 from pyostree.errors import FormatError, VerificationError
 from pyostree.formats.der_key import KeyAlgorithm, public_key_algorithm, secret_key_algorithm
@@ -34,6 +39,7 @@ from pyostree.sign.key_files import KeyFileError
 from pyostree.sign.trust import TrustedKeys
 
 _Loaded = TypeVar("_Loaded")
+_Secret = Ed25519PrivateKey | Ed448PrivateKey | RSAPrivateKey | EllipticCurvePrivateKey
 
 _NAME = "spki"
 _METADATA_KEY = f"ostree.sign.{_NAME}"
@@ -65,12 +71,23 @@ class SpkiSecretKey:
         Raises:
             FormatError: the bytes are no key of a kind that can sign.
         """
-        if self._loaded is None:
-            self._loaded = _load(self.der, secret_key_algorithm, _load_secret)
+        key = self._load()
         try:
-            return _sign(self._loaded, data)
+            return _sign(key, data)
         except (ValueError, UnsupportedAlgorithm, InternalError):
             raise FormatError(_NO_KEY) from None
+
+    def public_key(self) -> bytes:
+        """Return the SubjectPublicKeyInfo of what verifies its signatures (errors as `sign`)."""
+        key = self._load()
+        if not isinstance(key, _Secret):
+            raise FormatError(_NO_KEY)
+        return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    def _load(self) -> object:
+        if self._loaded is None:
+            self._loaded = _load(self.der, secret_key_algorithm, _load_secret)
+        return self._loaded
 
 
 class Spki:
