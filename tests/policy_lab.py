@@ -98,6 +98,7 @@ class Vendor:
     """Who signs and publishes.
 
     Attributes:
+        base: a repository with all that is published, unsigned.
         checksum: the commit that is published; `earlier` is its parent.
         rings: binary keyrings by their names.
         url: of the server.
@@ -109,12 +110,12 @@ class Vendor:
         self.url, self.requests = f"{web.url}/{root.name}/web", web.log
         self.web = root / "web"
         self.web.mkdir(parents=True)
-        self._base = make_repo(root / "base", **settings)
+        self.base = make_repo(root / "base", **settings)
         tree = write_files(root / "tree", OS_FILES)
-        self.earlier = commit(self._base, "-b", REF, f"--tree=dir={tree}")
+        self.earlier = commit(self.base, "-b", REF, f"--tree=dir={tree}")
         write_files(tree, {"usr/share/new": "two\n"})
-        self.checksum = commit(self._base, "-b", REF, f"--tree=dir={tree}")
-        must(ours("summary", "-u", f"--repo={self._base}"))
+        self.checksum = commit(self.base, "-b", REF, f"--tree=dir={tree}")
+        must(ours("summary", "-u", f"--repo={self.base}"))
         self._signed: dict[tuple[str, bytes], bytes] = {}
         self.rings = {f"gpg{n + 1}": keys.run("--export", key) for n, key in enumerate(KEYS)}
         self.rings["none"] = b""
@@ -133,7 +134,7 @@ class Vendor:
             self.rings[name] = other.run("--export", KEYS[0])
 
     def path(self, checksum: str, kind: str) -> Path:
-        return self._base / f"objects/{checksum[:2]}/{checksum[2:]}.{kind}"
+        return self.base / f"objects/{checksum[:2]}/{checksum[2:]}.{kind}"
 
     def sign(self, word: str, data: bytes) -> tuple[str, bytes]:
         """Return a signature and under which key of the dictionary it goes.
@@ -184,11 +185,11 @@ class Vendor:
         target = self.web / (own if case.private else name)
         if target.exists():
             return target
-        link_tree(self._base, target)
+        link_tree(self.base, target)
         if signatures:
             data = self.path(self.checksum, "commit").read_bytes()
             detached = self.path(self.checksum, "commitmeta")
-            (target / detached.relative_to(self._base)).write_bytes(
+            (target / detached.relative_to(self.base)).write_bytes(
                 self.dictionary(signatures, data)
             )
         if case.delta:
@@ -253,6 +254,15 @@ class Device:
     def add_delta(self) -> None:
         """Publish a static delta; the summary stays."""
         self.vendor.add_delta(self.published)
+
+    def resign(self, signatures: str) -> None:
+        """Publish the commit with other signatures; empty: with no detached metadata."""
+        vendor = self.vendor
+        path = self.published / vendor.path(vendor.checksum, "commitmeta").relative_to(vendor.base)
+        path.unlink()
+        if signatures:
+            data = vendor.path(vendor.checksum, "commit").read_bytes()
+            path.write_bytes(vendor.dictionary(signatures, data))
 
     def summary(self) -> dict[str, bytes]:
         """Return the published summary with its signatures."""

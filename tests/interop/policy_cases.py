@@ -66,6 +66,9 @@ COMMITS_GPG = {
     "gpg-revoked-and-good": gpg("gpg1 gpg2", "gpg1-revoked+gpg2"),
     "gpg-off": gpg(settings=_NO_GPG),
     "gpg-off-bad": gpg("gpg1:replayed", settings=_NO_GPG),
+    "gpg-by-checksum": gpg(words="pull origin {commit}"),
+    "gpg-by-url": gpg(words="pull --url={url} origin main"),
+    "gpg-parent-unsigned": gpg("gpg1", words="pull --depth=-1 origin main", is_sound=True),
     "gpg-unclear": gpg("gpg1", settings="gpg-verify=maybe"),
     "gpg-empty": gpg("gpg1", settings="gpg-verify="),
 }
@@ -172,6 +175,7 @@ COMMITS_ENGINES = {
     "sign-ec": ed25519("spki-ec", "sign-verify=spki\nverification-spki-key={spki-ec}"),
     "dummy": dummy("dummy"),
     "dummy-true": dummy("dummy", "sign-verify=true"),
+    "dummy-true-no-key": Case("dummy", settings=f"{_NO_GPG}sign-verify=true", env=_DUMMY_ALLOWED),
     "dummy-unsigned": dummy(""),
     "dummy-wrong": dummy("dummy-b"),
     "dummy-other-kind": dummy("gpg1"),
@@ -291,8 +295,10 @@ SUMMARIES = {
     "summary-mirror": gpg_summary("", words="pull --mirror origin"),
     "summary-commit-named": gpg_summary("", words="pull origin main@{commit}"),
     "summary-older": gpg_summary("gpg1", before=_older_summary, private=True),
-    "summary-older-t": gpg_summary("gpg1", before=_older_summary, private=True,
-                                   words="pull -T origin main", is_sound=True),
+    "summary-older-t": gpg_summary(
+        "gpg1", before=_older_summary, private=True, words="pull -T origin main",
+        is_sound=True, is_summary_sound=True,
+    ),
     "refs-default": Case(words=_REFS),
     "refs-good": gpg_summary("gpg1", words=_REFS),
     "refs-unsigned": gpg_summary("", words=_REFS),
@@ -428,6 +434,22 @@ def _local_remote(device: Device) -> None:
         device.write(device.repo / "here.trustedkeys.gpg", device.case.ring)
 
 
+def _key_revoked_after_pull(device: Device) -> None:
+    device.must("pull origin main")
+    device.write(device.repo / "origin.trustedkeys.gpg", "gpg1-revoked")
+
+
+def _then_resigned(first: str, then: str) -> Case:
+    """Return a device that has pulled the commit before the server got other signatures."""
+
+    def pull_and_resign(device: Device) -> None:
+        device.must("pull origin main")
+        device.resign(then)
+
+    kind = dummy if first == "dummy" else gpg
+    return kind(first, private=True, before=pull_and_resign)
+
+
 _HERE: dict[str, Any] = {"words": "pull here main", "before": _local_remote}
 _HAVE: dict[str, Any] = {"before": lambda device: device.have()}
 
@@ -458,6 +480,11 @@ LOCAL = {
     "stored-engine-good": dummy("dummy", **_HAVE),
     "stored-engine-unsigned": dummy("", **_HAVE),
     "stored-engine-wrong": dummy("dummy-b", **_HAVE),
+    "stored-key-revoked": gpg("gpg1", before=_key_revoked_after_pull),
+    "stored-now-stripped": _then_resigned("gpg1", ""),
+    "stored-now-wrong": _then_resigned("gpg1", "gpg2"),
+    "stored-now-more": _then_resigned("gpg1", "gpg2 gpg1"),
+    "stored-engine-now-wrong": _then_resigned("dummy", "dummy-b"),
     "cache": gpg(words="pull --localcache-repo={published} origin main"),
     "cache-engine": dummy("", words="pull --localcache-repo={published} origin main"),
     "http-trusted": gpg(words="pull --http-trusted origin main"),
@@ -511,13 +538,21 @@ def _older_deployed(device: Device) -> None:
     device.must("admin deploy --os=testos origin:main")
 
 
+def _second_remote(device: Device) -> None:
+    _older_deployed(device)
+    device.configure("second", f"url={device.url}\n{device.case.settings}")
+    device.write(device.repo / "second.trustedkeys.gpg", device.case.ring)
+
+
 _DEPLOY: dict[str, Any] = {
     "sysroot": True, "before": _pulled, "words": "admin deploy --os=testos origin:main"
 }  # fmt: skip
 _UPGRADE: dict[str, Any] = {
     "sysroot": True, "before": _older_deployed, "words": "admin upgrade --os=testos"
 }  # fmt: skip
-_SWITCH = {**_UPGRADE, "words": "admin switch --os=testos origin:main"}
+_SWITCH: dict[str, Any] = {
+    "sysroot": True, "before": _second_remote, "words": "admin switch --os=testos second:main"
+}  # fmt: skip
 _STATUS: dict[str, Any] = {"sysroot": True, "before": _deployed, "words": "admin status"}
 _VERIFY = {**_STATUS, "words": "admin status --verify"}
 
@@ -526,6 +561,8 @@ DEPLOYMENTS = {
     "upgrade-good": gpg("gpg1", **_UPGRADE),
     "upgrade-unsigned": gpg(**_UPGRADE),
     "upgrade-unknown": gpg("gpg2", **_UPGRADE),
+    "switch-good": gpg("gpg1", **_SWITCH),
+    "switch-unsigned": gpg(**_SWITCH),
     "upgrade-engine-good": dummy("dummy", **_UPGRADE),
     "upgrade-engine-unsigned": dummy("", **_UPGRADE),
     "status-good": gpg("gpg1", **_STATUS),
