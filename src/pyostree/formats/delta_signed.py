@@ -20,6 +20,8 @@ SIGNED_TYPE = "(taya{sv})"
 _MAGIC = b"OSTSGNDT"
 _KEY_PREFIX = "ostree.sign."
 _SIGNATURES_TYPE = "aay"
+# Thousands of signatures; a dictionary of that size takes a hundred times as much once decoded.
+_MAX_DICTIONARY_BYTES = 1 << 20
 _MEMBERS = ((8, 8), (1, None), (8, None))
 
 Metadata = tuple[tuple[str, Variant], ...]
@@ -38,6 +40,8 @@ def split_signed(data: Buffer) -> SignedSuperblock | None:
         return None
     try:
         _, inner, dictionary = split_tuple(data, _MEMBERS)
+        if len(dictionary) > _MAX_DICTIONARY_BYTES:
+            return None
         signatures: Metadata = decode("a{sv}", dictionary)
     except FormatError:
         return None
