@@ -179,6 +179,17 @@ def test_commit_that_is_here_unsigned_is_not_taken_for_a_good_one(
     assert client.detached(vendor.new) is not None
 
 
+def test_junk_takes_no_signatures_away_where_none_are_demanded(
+    vendor: Vendor, server: ScriptedServer, client: Client
+) -> None:
+    """A page to log in, say, that is served in place of everything."""
+    must(client.pull())
+    before = client.detached(vendor.new)
+    spoil(server, vendor, garbage)
+    assert f"{vendor.new}.commitmeta: " in client.refuses()
+    assert client.detached(vendor.new) == before
+
+
 @pytest.mark.parametrize("words", [(), ("--commit-metadata-only",), ("--mirror",)])
 def test_every_way_to_pull_demands_signatures(
     vendor: Vendor, server: ScriptedServer, client: Client, kind: str, words: tuple[str, ...]

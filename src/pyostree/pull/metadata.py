@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pyostree.errors import ChecksumMismatchError, doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.job import PullJob
-from pyostree.repo.store.structure import check_structure, has_structure
+from pyostree.repo.store.structure import check_structure
 
 
 class MetadataReceiver:
@@ -53,11 +53,11 @@ class MetadataReceiver:
         self._after_detached(commit, None)
 
     def _receive_detached(self, name: ObjectName, data: bytes) -> None:
-        if not has_structure(ObjectType.COMMITMETA, data):
-            data = b""  # it signs nothing; the reference, too, takes it for what it is not
         checksum = name.checksum
         if self._repo.store.has(ObjectName(checksum, ObjectType.COMMIT)):
+            # In this order: where signatures are demanded, junk is told of as having none.
             self._signatures.check_detached(self._repo, checksum, data)
+            _check_form(checksum, data)
             if self._repo.store.read_detached(checksum) != data:
                 self._repo.store.write_detached(checksum, data)
         self._after_detached(checksum, data)
@@ -88,6 +88,8 @@ class MetadataReceiver:
     def _store_commit(self, name: ObjectName, data: bytes) -> None:
         detached = self._detached.pop(name.checksum)
         self._signatures.check(name.checksum, data, detached)
+        if detached is not None:
+            _check_form(name.checksum, detached)
         # Before the commit itself: a crash must not leave it looking complete.
         self._repo.mark_partial(name.checksum)
         if detached is not None:
@@ -98,3 +100,8 @@ class MetadataReceiver:
         written = self._repo.store.put_metadata(name.type, data)
         self._stats.count_metadata(is_new=written.is_new)
         self._arrived(name, data)
+
+
+def _check_form(commit: Checksum, detached: bytes) -> None:
+    with doing(str(ObjectName(commit, ObjectType.COMMITMETA))):
+        check_structure(ObjectType.COMMITMETA, detached)
