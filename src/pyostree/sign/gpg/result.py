@@ -155,6 +155,7 @@ def format_time(timestamp: int, *, is_utc: bool = False) -> str | None:
         parts = time.gmtime(timestamp) if is_utc else time.localtime(timestamp)
         # As GLib does it: numbers that are padded have a figure space before them.
         text = nl_langinfo(D_T_FMT).replace("%e", f"{parts.tm_mday:\u2007>2}")
+        text = text.replace("%Z", "UTC") if is_utc else text  # the C library says GMT
         return time.strftime(text, parts)
     except (OverflowError, ValueError, OSError):
         return None
