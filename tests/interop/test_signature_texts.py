@@ -358,3 +358,21 @@ def test_times_follow_zone_and_locale(
     )
     assert mine.out == theirs.out
     assert f"  Signature made {made} using EdDSA key ID" in mine.out.replace("\u2007", " ")
+
+
+def test_utc_is_named_as_the_reference_names_it(
+    place: Place, locales: Path, tmp_path: Path
+) -> None:
+    """In the message of ``pull -T``, whose times are in UTC and in the locale's form."""
+    source = make_repo(tmp_path / "source")
+    client = make_repo(tmp_path / "client")
+    tree = write_files(tmp_path / "tree", {"a": "a"})
+    must(ours("remote", "add", f"--repo={client}", "--no-gpg-verify", "r", f"file://{source}"))
+    commit(source, "-b", "main", f"--tree=dir={tree}")
+    must(ours("pull", f"--repo={client}", "r", "main"))
+    must(ours("commit", f"--repo={source}", "-b", "main", "--timestamp=@100", f"--tree=dir={tree}"))
+    words = ("pull", f"--repo={client}", "-T", "r", "main")
+    environment = {"LC_ALL": "de_DE", "LOCPATH": str(locales), "TZ": "Asia/Kolkata"}
+    mine, theirs = (run_process(one, *words, **environment) for one in (OURS, REFERENCE))
+    assert mine == theirs
+    assert "'Do 01 Jan 1970 00:01:40 UTC' is chronologically older" in mine.err
