@@ -471,6 +471,49 @@ def test_status_tells_what_signatures_are_worth(
     assert status(place, refspec, "-VS") == with_verify
 
 
+NOT_READ = "Key file contains key “gpg-verify” which has a value that cannot be interpreted."
+TWO_SEPARATORS = "key value list contains more than one separator"
+# What is changed (a setting, or an extension and the content of the commit's file), and the same.
+ODD = {
+    "empty metadata": ((".commitmeta", b""), failed(f"Deployment 0: {NO_GPG}"), failed(NO_GPG)),
+    "garbage": ((".commitmeta", b"\xffgarbage"), failed(f"Deployment 0: {NO_GPG}"), failed(NO_GPG)),
+    "no commit": ((".commit", None), "", failed("Cannot verify, failed to load commit")),
+    "no metadata": ((".commitmeta", None), failed(f"Deployment 0: {NO_GPG}"), failed(NO_META)),
+    "no yes or no": (("gpg-verify", "maybe"), "", failed(NOT_READ)),
+    "no keys there": (
+        ("gpgkeypath", "/nowhere"), "", failed("opendir(/nowhere): No such file or directory"),
+    ),
+    "keys anywhere": (
+        ("gpgkeypath", "a;b,c"), failed(f"Deployment 0: {TWO_SEPARATORS}"), failed(TWO_SEPARATORS),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "plain", "with_verify"), ODD.values(), ids=ODD)
+def test_status_of_odd_places(
+    field: Field,
+    places: dict[str, Path],
+    change: tuple[str, str | bytes | None],
+    plain: str,
+    with_verify: str,
+) -> None:
+    place = field.lab.root / "odd"
+    if place.exists():
+        shutil.rmtree(place)
+    subprocess.run(["cp", "-a", places["good"], place], check=True)
+    what, value = change
+    repo = place / "ostree/repo"
+    if isinstance(value, str):
+        must(ours("config", f"--repo={repo}", '--group=remote "gpg"', "set", what, value))
+    else:
+        path = repo / field.meta("good").relative_to(field.lab.repo).with_suffix(what)
+        path.unlink()
+        if value is not None:
+            path.write_bytes(value)
+    assert status(place, "gpg:main") == plain
+    assert status(place, "gpg:main", "--verify") == with_verify
+
+
 def test_status_as_json_has_no_signatures(places: dict[str, Path]) -> None:
     words = ("admin", "status", f"--sysroot={places['unsigned']}", "--json")
     assert must(ours(*words)) == must(ours(*words, "--verify"))

@@ -6,12 +6,13 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from pyostree.errors import FormatError, VerificationError
-from pyostree.formats.commit import Metadata, decode_metadata
+from pyostree.formats.commit import Metadata
 from pyostree.formats.objects import MAX_METADATA_BYTES
 from pyostree.remote.endpoints import read_demands
 from pyostree.remote.keyrings import open_remote_verifier
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.sign_keys import FOR_COMMITS, read_engine_demand
+from pyostree.sign.detached import decode_signatures
 from pyostree.sign.gpg.detached import verify_gpg
 from pyostree.sign.gpg.result import GpgSignature, require_valid
 
@@ -72,7 +73,7 @@ def _decode(commit: bytes, detached: bytes | None) -> Metadata:
     if detached is None:
         raise VerificationError("Can't verify commit without detached metadata")
     _check_size("Commit metadata", detached)
-    return decode_metadata(detached)
+    return decode_signatures(detached)
 
 
 def _check_size(what: str, data: bytes) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pyostree.errors import OstreeError, RemoteNotFoundError, VerificationError
+from contextlib import suppress
+
+from pyostree.errors import FormatError, NotFoundError, OstreeError, VerificationError
 from pyostree.formats.refspec import parse_refspec
 from pyostree.remote.endpoints import read_demands
 from pyostree.remote.keyrings import open_remote_verifier
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.verify import CommitVerification, verify_commit_data
 from pyostree.sign.commits import read_commit
+from pyostree.sign.detached import decode_signatures
 from pyostree.sign.gpg.detached import verify_gpg
 from pyostree.sign.gpg.result import GpgSignature
 from pyostree.sysroot.deployment import Deployment
@@ -18,7 +21,8 @@ from pyostree.sysroot.sysroot import Sysroot
 def read_signatures(sysroot: Sysroot, deployment: Deployment) -> tuple[GpgSignature, ...]:
     """Return the OpenPGP signatures, good or bad, of a deployed commit.
 
-    None are looked at where its remote demands none, or is not configured any more.
+    None are looked at where its remote demands none; nor are they where the remote, the commit or
+    the keys are gone: what is deployed can be told nevertheless.
 
     Raises:
         VerificationError: the remote demands a signature and there is none at all.
@@ -28,15 +32,21 @@ def read_signatures(sysroot: Sysroot, deployment: Deployment) -> tuple[GpgSignat
     if remote is None:
         return ()
     remotes = Remotes.load(sysroot.repo)
+    with suppress(NotFoundError, FileNotFoundError):
+        if _demands_gpg(remotes, remote):
+            data = read_commit(sysroot.repo, deployment.checksum)
+            detached = sysroot.repo.store.read_detached(deployment.checksum)
+            metadata = None if detached is None else decode_signatures(detached)
+            with open_remote_verifier(remotes, remote) as verifier:
+                return verify_gpg(verifier, data, metadata)
+    return ()
+
+
+def _demands_gpg(remotes: Remotes, name: str) -> bool:
     try:
-        if not read_demands(remotes, remote).gpg_commits:
-            return ()
-    except RemoteNotFoundError:
-        return ()
-    data = read_commit(sysroot.repo, deployment.checksum)
-    metadata = sysroot.repo.read_detached_metadata(deployment.checksum)
-    with open_remote_verifier(remotes, remote) as verifier:
-        return verify_gpg(verifier, data, metadata)
+        return read_demands(remotes, name).gpg_commits
+    except FormatError:  # not decided here: pulls and --verify refuse such a configuration
+        return False
 
 
 def verify_deployment(sysroot: Sysroot, deployment: Deployment) -> CommitVerification:
