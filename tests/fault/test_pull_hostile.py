@@ -397,15 +397,16 @@ def test_pull_exponential_tree_ends(victim: Client, forgery: tuple[Forgery, str]
     victim.pull(IMPATIENT._replace(subpaths=("/a",)))
 
 
-def test_pull_remote_that_demands_signatures_refused(
+def test_pull_remote_that_demands_signatures_without_keys_refused(
     client: Client, server: ScriptedServer
 ) -> None:
     with Repo.open(client.path) as repo:
         config = KeyFile.parse(repo.config.keyfile.format())
-        config.set_raw('remote "origin"', "sign-verify", "true")
+        config.set_raw('remote "origin"', "sign-verify", "ed25519")
         repo.write_config(config)
-    assert 'Remote "origin" demands signatures (sign-verify)' in client.fails_to_pull()
-    assert not any("/objects/" in path for path in server.requests)
+    message = "No keys found for required signapi type ed25519"
+    assert client.fails_to_pull() == message
+    assert not server.requests
     assert not list((client.path / "tmp").glob("staging-*"))
 
 
