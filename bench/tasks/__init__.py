@@ -13,6 +13,7 @@ from bench.tasks import (
     pull_local,
     rev_parse,
     scale,
+    signed,
     summary,
     tar,
 )
@@ -30,5 +31,6 @@ ALL: tuple[Task, ...] = (
     *tar.TASKS,
     *rev_parse.TASKS,
     *summary.TASKS,
+    *signed.TASKS,
     *scale.TASKS,
 )
