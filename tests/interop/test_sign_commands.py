@@ -75,12 +75,12 @@ def work(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def run_line(line: str, *, is_ours: bool, **more: str) -> list[Result]:
+def run_line(line: str, *, is_ours: bool) -> list[Result]:
     """Run the commands of a line, and hide what is meant to differ."""
     results = []
     for part in line.split(" ; "):
         words = shlex.split(part)
-        result = ours(*words) if is_ours else run_process(REFERENCE, *words, **LOCALE, **more)
+        result = ours(*words) if is_ours else run_process(REFERENCE, *words, **LOCALE)
         texts = (USAGE.sub("<usage>\n", text).replace("/usr/bin/", "") for text in result[1:])
         results.append(Result(result.status, *texts))
     return results
@@ -94,11 +94,11 @@ def copy_place(place: Path, work: Path, line: str) -> None:
     subprocess.run(["cp", "-a", "--", *(place / name for name in names), work], check=True)
 
 
-def compare(place: Path, work: Path, line: str, **more: str) -> None:
+def compare(place: Path, work: Path, line: str) -> None:
     outcomes: list[tuple[list[Result], dict[str, Entry]]] = []
     for is_ours in (True, False):
         copy_place(place, work, line)
-        results = run_line(line, is_ours=is_ours, **more)
+        results = run_line(line, is_ours=is_ours)
         # What a transaction leaves behind that has failed is its own affair.
         after = {name: entry for name, entry in listing(work).items() if "/staging-" not in name}
         outcomes.append((results, after))
@@ -106,12 +106,24 @@ def compare(place: Path, work: Path, line: str, **more: str) -> None:
     assert outcomes[0][1] == outcomes[1][1]
 
 
-@pytest.mark.parametrize("line", TABLE["allowed"])
-def test_line_does_the_same(
-    place: Path, work: Path, line: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ALLOWED.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("_allowed")
+@pytest.mark.parametrize("line", TABLE["read"])
+def test_reading_line_prints_the_same(
+    place: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    assert run_line(line, is_ours=True) == run_line(line, is_ours=False)
+
+
+@pytest.mark.usefixtures("_allowed")
+@pytest.mark.parametrize("line", TABLE["write"])
+def test_writing_line_does_the_same(place: Path, work: Path, line: str) -> None:
     compare(place, work, line)
 
 
@@ -140,11 +152,11 @@ LATER = (
 )
 
 
+@pytest.mark.usefixtures("_allowed")
 @pytest.mark.parametrize(("line", "message"), LATER)
 def test_line_answers_as_the_later_release(
-    place: Path, work: Path, line: str, message: str, monkeypatch: pytest.MonkeyPatch
+    place: Path, work: Path, line: str, message: str
 ) -> None:
-    monkeypatch.setenv(*next(iter(ALLOWED.items())))
     copy_place(place, work, line)
     *before, last = run_line(line, is_ours=True)
     assert [result.status for result in before] == [0] * len(before)
@@ -152,11 +164,9 @@ def test_line_answers_as_the_later_release(
     assert not (work / "r/refs/heads/x").exists()
 
 
-def test_keys_of_arguments_files_and_gpg_sign_in_that_order(
-    place: Path, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("_allowed")
+def test_keys_of_arguments_and_files_sign_in_that_order(place: Path, work: Path) -> None:
     """Of a file, only the first key counts; the later release breaks off here, with a crash."""
-    monkeypatch.setenv(*next(iter(ALLOWED.items())))
     copy_place(place, work, "")
     words = ["--sign-from-file=two", "--sign-from-file=one", "--sign=z", "--sign=a"]
     must(ours(*shlex.split(_COMMIT), *words))

@@ -67,6 +67,7 @@ def test_openssl_verifies_ours(tmp_path: Path, kind: str) -> None:
     signature = find_engine("spki").parse_secret_key(pair.secret).sign(DATA)
     assert openssl_accepts(tmp_path, kind, DATA, signature)
     assert not openssl_accepts(tmp_path, kind, OTHER, signature)
+    assert check(pair.public_bytes, DATA, signature) == pair.said
 
 
 @pytest.mark.parametrize("kind", GENERATE)
