@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,23 @@ def test_failure_of_one_key_adds_no_signature(repo: Repo, keys: GpgHome) -> None
     assert repo.detached_metadata("main") == {}
 
 
+def test_signatures_made_at_once_are_all_kept(repo: Repo, keys: GpgHome) -> None:
+    own = [SigningKey.generate() for _ in range(6)]
+
+    def sign(number: int) -> None:
+        with Repo.open(repo.path) as opened:
+            if number < len(own):
+                opened.signatures.sign("main", [own[number]])
+            else:
+                opened.signatures.sign("main", gpg_keys=[KEYS[0]], gpg_home=keys.path)
+
+    with ThreadPoolExecutor(len(own) + 1) as pool:
+        list(pool.map(sign, range(len(own) + 1)))
+    for key in own:
+        repo.signatures.verify_with("main", [key.public_key])
+    repo.signatures.verify_with("main", gpg_keys=keys.armored(0).read_bytes())
+
+
 def test_openpgp_signatures_are_told_in_detail(repo: Repo, keys: GpgHome) -> None:
     repo.signatures.sign("main", gpg_keys=KEYS[:2], gpg_home=keys.path)
     public = keys.armored(1).read_bytes()
@@ -312,6 +330,8 @@ def test_keys_that_would_not_count_are_refused_and_nothing_is_configured(repo: R
     for bad in (PublicKey("nonsense"), PublicKey("")):
         with pytest.raises(FormatError, match="Invalid ed25519 public key"):
             repo.remotes.add("origin", "http://a", sign_verify=[bad])
+    with pytest.raises(NotFoundError, match="Unable to export keys"):
+        repo.remotes.add("origin", "http://a", gpg_keys=b"nonsense", sign_verify=[first])
     with pytest.raises(UnsupportedError):
         repo.remotes.add("origin", "http://a", sign_verify=[first._replace(engine="rot13")])
     assert repo.remotes.names() == []

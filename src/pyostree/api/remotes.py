@@ -95,9 +95,9 @@ class Remotes:
         Raises:
             InvalidNameError: bad name.
             ConflictError: the remote exists, or there are two keys of one engine.
-            FormatError: a key is none.
+            FormatError, NotFoundError: a key is none.
         """
-        from pyostree.api.trust import sign_verify_arguments
+        from pyostree.api.trust import check_gpg_keys, sign_verify_arguments
         from pyostree.remote.add_remote import IfExists, NewRemote, add_remote
 
         self._repo.check_writable()
@@ -110,6 +110,8 @@ class Remotes:
             sign_verify=sign_verify_arguments(sign_verify),
             collection_id=collection_id,
         )
+        if gpg_keys:  # a remote without the keys that were meant would trust the machine's
+            check_gpg_keys(gpg_keys)
         remotes = core.Remotes.load(self._repo)
         add_remote(remotes, new, IfExists.REPLACE if replace else IfExists.FAIL)
         if gpg_keys:

@@ -14,6 +14,13 @@ from pyostree.repo.repo import Repo
 from pyostree.sign.engine import all_engines, find_engine
 
 
+def check_gpg_keys(keys: bytes) -> None:
+    """Raise `NotFoundError` unless there are OpenPGP keys, binary or armored."""
+    from pyostree.sign.gpg.importer import import_keys
+
+    import_keys(b"", keys)
+
+
 def sign_verify_arguments(keys: Iterable[PublicKey | PublicKeyFile]) -> tuple[str, ...]:
     """Return keys in the form of ``remote add --sign-verify``.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyostree.errors import doing
+from pyostree.formats.commit import Metadata
 from pyostree.formats.objects import Checksum
 from pyostree.repo.repo import Repo
-from pyostree.sign.commits import read_commit, read_commit_to_sign
+from pyostree.sign.commits import change_detached, read_commit, read_commit_to_sign
 from pyostree.sign.gpg.detached import (
     add_gpg_signature,
     gpg_signatures,
@@ -28,9 +28,7 @@ def sign_commit(repo: Repo, checksum: Checksum, key: GpgKey) -> None:
         NotFoundError: there is no such secret key.
     """
     data = read_commit_to_sign(repo, checksum)
-    with doing("Failed to read detached metadata"):
-        metadata = repo.read_detached_metadata(checksum) or ()
-    repo.write_detached_metadata(checksum, add_gpg_signature(key, data, metadata))
+    change_detached(repo, checksum, lambda metadata: add_gpg_signature(key, data, metadata))
 
 
 def delete_signatures(repo: Repo, checksum: Checksum, key_ids: Sequence[str]) -> int:
@@ -38,12 +36,16 @@ def delete_signatures(repo: Repo, checksum: Checksum, key_ids: Sequence[str]) ->
 
     The keys must be in a keyring of the repository or of this machine.
     """
-    metadata = repo.read_detached_metadata(checksum) or ()
     data = read_commit(repo, checksum)
+    count = 0
+
+    def remove(metadata: Metadata) -> Metadata:
+        nonlocal count
+        rest, count = remove_gpg_signatures(verifier, data, metadata, key_ids)
+        return rest if count else metadata
+
     with open_verifier(repo) as verifier:
-        metadata, count = remove_gpg_signatures(verifier, data, metadata, key_ids)
-    if count:
-        repo.write_detached_metadata(checksum, metadata)
+        change_detached(repo, checksum, remove)
     return count
 
 
