@@ -8,7 +8,8 @@ from bsdiff4 import core
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyostree.errors import FormatError, InvalidNameError
+from pyostree.delta.signatures import DeltaKeys, DeltaSigners, SuperblockCheck
+from pyostree.errors import FormatError, InvalidNameError, VerificationError
 from pyostree.formats.bspatch import apply_patch, join_patch
 from pyostree.formats.commit import COMMIT_TYPE, Commit, encode_commit
 from pyostree.formats.delta_operations import (
@@ -40,6 +41,7 @@ from pyostree.formats.gvariant import Variant, decode
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.formats.varint import decode_varint, encode_varint
 from pyostree.sign.detached import signatures_under
+from sign_lab import ed25519_pair
 
 U32 = st.integers(0, 2**32 - 1)
 U64 = st.integers(0, 2**64 - 1)
@@ -165,6 +167,24 @@ def test_spoiled_signed_superblock_only_raises_what_it_may(
     signatures_under(found.signatures, "ostree.sign.some")
     with suppress(FormatError, InvalidNameError):
         decode_superblock(found.data)
+
+
+@given(SUPERBLOCKS, SUPERBLOCKS, CHANGES, LENGTHS)
+def test_nothing_but_what_was_signed_is_unwrapped(
+    superblock: Superblock, other: Superblock, changes: list[tuple[int, int]], length: float
+) -> None:
+    pair = ed25519_pair()
+    data = encode_superblock(superblock)
+    signed = DeltaSigners(pair.engine, (pair.secret,)).sign(data)
+    found = split_signed(signed)
+    assert found is not None
+    ((key, signatures),) = found.signatures
+    replayed = encode_signed(encode_superblock(other), key, signatures.value)
+    with SuperblockCheck(DeltaKeys(keys=(pair.public,)), needs_signature=False) as check:
+        assert check.unwrap(signed) == data
+        for attempt in (spoiled(signed, changes, length), replayed):
+            with suppress(VerificationError):
+                assert check.unwrap(attempt) == data
 
 
 @given(
