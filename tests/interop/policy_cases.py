@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from policy_lab import Case, Device
+from repo_lab import must, ours
 
 _DUMMY_ALLOWED = {"OSTREE_DUMMY_SIGN_ENABLED": "1"}
 _NO_GPG = "gpg-verify=false\n"
@@ -43,6 +44,13 @@ def of_system(signatures: str, **files: str) -> Case:
 
 # -- commits and OpenPGP -----------------------------------------------------------------
 
+
+def _other_branch(device: Device) -> None:
+    """Show the commit as one of another branch."""
+    must(ours("refs", f"--repo={device.published}", "--create=other", "main"))
+    must(ours("summary", "-u", f"--repo={device.published}"))
+
+
 COMMITS_GPG = {
     "gpg-default": Case(),
     "gpg-default-signed": Case("gpg1"),
@@ -64,6 +72,10 @@ COMMITS_GPG = {
     "gpg-key-expired": gpg("gpg1", "gpg1-expired"),
     "gpg-key-revoked": gpg("gpg1", "gpg1-revoked"),
     "gpg-revoked-and-good": gpg("gpg1 gpg2", "gpg1-revoked+gpg2"),
+    "gpg-garbage-and-good": gpg("gpg gpg1"),
+    "gpg-other-branch": gpg(
+        "gpg1", private=True, words="pull origin other", is_sound=True, before=_other_branch
+    ),
     "gpg-off": gpg(settings=_NO_GPG),
     "gpg-off-bad": gpg("gpg1:replayed", settings=_NO_GPG),
     "gpg-by-checksum": gpg(words="pull origin {commit}"),
