@@ -271,7 +271,13 @@ class Device:
     def replace_summary(self, files: Mapping[str, bytes]) -> None:
         """Publish another summary."""
         for name, data in files.items():
-            (self.published / name).write_bytes(data)
+            self.republish(name, data)
+
+    def republish(self, name: str, data: bytes) -> None:
+        """Have other content in a published file, which may be a link to what others share."""
+        assert self.case.private
+        (self.published / name).unlink(missing_ok=True)
+        (self.published / name).write_bytes(data)
 
     def publish_newer(self) -> None:
         """Publish one more commit, with a summary that is signed as the one before."""

@@ -280,6 +280,11 @@ _ENGINE_SUMMARY = "sign-verify-summary=dummy"
 _DUMMY_REFS: dict[str, Any] = {"settings": _ENGINE_SUMMARY, "words": _REFS}
 
 
+def _without_delta_indexes(device: Device) -> None:
+    text = (device.published / "config").read_bytes()
+    device.republish("config", text.replace(b"indexed-deltas=true", b"indexed-deltas=false"))
+
+
 def _older_summary(device: Device) -> None:
     """Show the device the present summary, then one that was signed before."""
     older = device.summary()
@@ -306,6 +311,9 @@ SUMMARIES = {
     ),
     "summary-mirror": gpg_summary("", words="pull --mirror origin"),
     "summary-commit-named": gpg_summary("", words="pull origin main@{commit}"),
+    "summary-for-deltas": gpg_summary(
+        "", words="pull origin main@{commit}", private=True, before=_without_delta_indexes
+    ),
     "summary-older": gpg_summary("gpg1", before=_older_summary, private=True),
     "summary-older-t": gpg_summary(
         "gpg1", before=_older_summary, private=True, words="pull -T origin main",
