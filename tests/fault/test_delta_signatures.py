@@ -17,6 +17,8 @@ from pyostree.errors import OstreeError, describe
 from pyostree.formats.delta_signed import SignedSuperblock, encode_signed, split_signed
 from pyostree.formats.gvariant import Value, Variant, encode
 from pyostree.formats.superblock_layout import Buffer
+from pyostree.fs.dir import Dir
+from pyostree.fs.tempfile import TempFile
 from pyostree.repo.repo import Repo
 from repo_lab import (
     Result,
@@ -402,6 +404,31 @@ def test_another_deltas_signature_under_this_name(published: Published, tmp_path
     assert (found.status, found.out) == (1, "Verification fails\n")
     assert f"Superblock of static delta {name} is that of {published.old}" in found.err
     assert must(ours(*words, superblock, PAIR.public)) == "Verification OK"
+
+
+def test_who_only_looks_leaves_nothing_in_the_repository(
+    published: Published, offline: Offline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offline.put(signed_by(PAIR, published.delta))
+    superblock = offline.delta / "superblock"
+    expected = must(ours("static-delta", "show", f"--repo={offline.repo}", superblock))
+    monkeypatch.setattr(superblock_file, "_MAX_IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr("pyostree.fs.dir.Dir.is_writable", lambda *_: False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    made = []
+    create = TempFile.__init__
+
+    def watched(self: TempFile, directory: Dir) -> None:
+        made.append(directory.label)
+        create(self, directory)
+
+    monkeypatch.setattr(TempFile, "__init__", watched)
+    words = (f"--repo={offline.repo}", superblock)
+    assert must(ours("static-delta", "show", *words)) == expected
+    assert must(ours("static-delta", "verify", *words, PAIR.public)) == "Verification OK"
+    assert len(made) == 3
+    assert all(label.startswith(f"{tmp_path}/ostree-delta-") for label in made)
+    assert not list(tmp_path.glob("ostree-delta-*"))
 
 
 # -- signing -----------------------------------------------------------------------------

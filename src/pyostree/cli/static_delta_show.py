@@ -37,13 +37,11 @@ def run(args: Args, repo: Repo, out: TextIO) -> None:
 
 def _show_parts(delta: str, superblock: Superblock, repo: Repo, out: TextIO) -> None:
     from pyostree.delta.statistics import read_statistics
-    from pyostree.delta.superblock_file import open_part
 
     for index, header in enumerate(superblock.parts):
         sizes = f"size={header.size} usize={header.usize}"
         print(f"PartMeta{index}: nobjects={header.object_count} {sizes}", file=out)
-        with open_part(repo, delta, superblock, index) as chunks:
-            _show_part(index, read_statistics(chunks, header, repo.tmp), out)
+        _show_part(index, read_statistics(repo, delta, superblock, index), out)
 
 
 def _show_head(superblock: Superblock, out: TextIO) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from pyostree.delta.part_file import open_payload, payload_limit
+from pyostree.delta.superblock_file import open_part, scratch_dir
 from pyostree.formats import delta_operations as operations
-from pyostree.formats.delta_superblock import PartHeader, decode_objects
-from pyostree.formats.superblock_layout import Buffer
-from pyostree.fs.dir import Dir
+from pyostree.formats.delta_superblock import Superblock, decode_objects
+from pyostree.repo.repo import Repo
 
 
 class PartStatistics(NamedTuple):
@@ -40,18 +39,24 @@ _NAMES: tuple[tuple[str, tuple[type, ...]], ...] = (
 )
 
 
-def read_statistics(chunks: Iterable[Buffer], header: PartHeader, temp: Dir) -> PartStatistics:
+def read_statistics(repo: Repo, delta: str, superblock: Superblock, index: int) -> PartStatistics:
     """Return the numbers of a part, whose checksum is not verified.
 
     Args:
-        chunks: of the part's file.
-        temp: where the uncompressed payload may lie.
+        delta: as for `open_delta`, which gave its superblock.
 
     Raises:
+        OSError: the part cannot be read.
         FormatError: it is malformed.
     """
+    header = superblock.parts[index]
     objects = decode_objects(header.raw_objects)
-    with open_payload(chunks, temp, max_bytes=payload_limit(header)) as payload:
+    limit = payload_limit(header)
+    with (
+        scratch_dir(repo) as temp,
+        open_part(repo, delta, superblock, index) as chunks,
+        open_payload(chunks, temp, max_bytes=limit) as payload,
+    ):
         found = operations.decode_operations(payload.operations, objects) if objects else ()
         counts = Counter(map(type, found))
         return PartStatistics(

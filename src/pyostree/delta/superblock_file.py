@@ -15,6 +15,7 @@ from pyostree.formats.superblock_layout import Buffer
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import CHUNK_BYTES, InputFile
 from pyostree.fs.mapping import Mapping
+from pyostree.fs.tempdir import private_directory
 from pyostree.fs.tempfile import TempFile
 from pyostree.repo.delta_dirs import DeltaName, parse_delta_id, part_path, superblock_path
 from pyostree.repo.repo import Repo
@@ -118,7 +119,7 @@ def open_superblock(repo: Repo, directory: Dir, name: str) -> Iterator[Buffer]:
     A large one, with parts in it, goes to a file without a name rather than to memory.
 
     Args:
-        repo: whose disk may hold the copy.
+        repo: whose disk holds the copy, if it may.
 
     Raises:
         OSError: it cannot be read, or there is no space.
@@ -129,7 +130,17 @@ def open_superblock(repo: Repo, directory: Dir, name: str) -> Iterator[Buffer]:
         if size <= _MAX_IN_MEMORY_BYTES:
             yield file.read_rest(max_bytes=_MAX_IN_MEMORY_BYTES)
             return
-        copy = opened.enter_context(TempFile(repo.tmp))
+        copy = opened.enter_context(TempFile(opened.enter_context(scratch_dir(repo))))
         for chunk in islice(file.chunks(), size // CHUNK_BYTES + 1):  # it may grow meanwhile
             copy.write(chunk)
         yield opened.enter_context(Mapping(copy.fd)).data
+
+
+@contextmanager
+def scratch_dir(repo: Repo) -> Iterator[Dir]:
+    """Give a place for files without names: not in the repository where that is not ours."""
+    if repo.tmp.is_writable():
+        yield repo.tmp
+        return
+    with private_directory("ostree-delta-") as directory:
+        yield directory
