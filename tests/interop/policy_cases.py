@@ -285,6 +285,10 @@ def _without_delta_indexes(device: Device) -> None:
     device.republish("config", text.replace(b"indexed-deltas=true", b"indexed-deltas=false"))
 
 
+def _only_summary_sig(device: Device) -> None:
+    (device.published / "summary").unlink()
+
+
 def _older_summary(device: Device) -> None:
     """Show the device the present summary, then one that was signed before."""
     older = device.summary()
@@ -299,6 +303,7 @@ SUMMARIES = {
     "summary-good": gpg_summary("gpg1"),
     "summary-unsigned": gpg_summary(""),
     "summary-missing": gpg_summary(None),
+    "summary-alone": gpg_summary("gpg1", private=True, before=_only_summary_sig),
     "summary-unknown": gpg_summary("gpg2"),
     "summary-replayed": gpg_summary("gpg1:replayed"),
     "summary-other-kind": gpg_summary("ed25519"),
@@ -330,6 +335,9 @@ SUMMARIES = {
     "engine-summary-good": dummy("", _ENGINE_SUMMARY, summary="dummy"),
     "engine-summary-unsigned": dummy("", _ENGINE_SUMMARY),
     "engine-summary-missing": dummy("", _ENGINE_SUMMARY, summary=None, alike_text=False),
+    "engine-summary-alone": dummy(
+        "", _ENGINE_SUMMARY, summary="dummy", private=True, before=_only_summary_sig, alike=False
+    ),
     "engine-summary-wrong": dummy("", _ENGINE_SUMMARY, summary="dummy-b"),
     "engine-summary-other-kind": dummy("", _ENGINE_SUMMARY, summary="gpg1"),
     "engine-summary-rubbish": dummy("", _ENGINE_SUMMARY, summary="rubbish"),
