@@ -23,9 +23,9 @@ class Remote(NamedTuple):
         branches: refs that a pull gets when it names none.
         gpg_verify: whether commits must be signed by a key that is trusted for this remote.
         gpg_verify_summary: the same for the summary.
+        collection_id: collection that its refs belong to.
         sign_verify: whether commits must be signed by a key of another engine.
         sign_verify_summary: the same for the summary.
-        collection_id: collection that its refs belong to.
     """
 
     name: str
@@ -33,9 +33,9 @@ class Remote(NamedTuple):
     branches: tuple[str, ...]
     gpg_verify: bool
     gpg_verify_summary: bool
-    sign_verify: bool
-    sign_verify_summary: bool
     collection_id: str | None
+    sign_verify: bool = False
+    sign_verify_summary: bool = False
 
 
 class Remotes:
@@ -175,7 +175,7 @@ def _describe(remotes: core.Remotes, name: str) -> Remote:
         remotes.get_list(name, "branches") or (),
         demands.gpg_commits,
         demands.gpg_summary,
+        remotes.get(name, "collection-id"),
         demands.engine_commits,
         demands.engine_summary,
-        remotes.get(name, "collection-id"),
     )
