@@ -78,16 +78,19 @@ def _export(source: bytes, key_ids: Sequence[str]) -> bytes:
     with private_directory(HOME_PREFIX) as home:
         home.create_file(KEYRING, b"", mode=0o600)
         run_private(home, ["--import"], source)
-        fingerprints = []
-        for key_id in key_ids:
-            is_short = len(key_id) < MIN_ID_LENGTH
-            found = () if is_short else list_keys(home, key_id)
-            if not found:
-                why = "Invalid value" if is_short else "End of file"
-                raise NotFoundError(f'Unable to find key "{key_id}": GPGME: {why}')
-            fingerprints += [key.primary.fingerprint for key in found]
+        fingerprints = [_find(home, key_id) for key_id in key_ids]
         exported = "exported"
         run_private(home, [f"--output={home.label}/{exported}", "--export", "--", *fingerprints])
         if not home.is_file(exported, follow=False):
             raise NotFoundError("Unable to export keys: GPGME: No data")
         return home.read_file(exported, max_bytes=MAX_KEYRING_BYTES)
+
+
+def _find(home: Dir, key_id: str) -> str:
+    """Return the fingerprint of the one key in a home that an id or user id names."""
+    is_short = len(key_id) < MIN_ID_LENGTH
+    found = set() if is_short else {key.primary.fingerprint for key in list_keys(home, key_id)}
+    if len(found) == 1:
+        return found.pop()
+    why = "Invalid value" if is_short else "Ambiguous name" if found else "End of file"
+    raise NotFoundError(f'Unable to find key "{key_id}": GPGME: {why}')
