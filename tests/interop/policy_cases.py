@@ -159,6 +159,7 @@ COMMITS_ENGINES = {
     "sign-1": ed25519("ed25519", "sign-verify=1"),
     "sign-true-unsigned": ed25519("", "sign-verify=true"),
     "sign-true-wrong": ed25519("ed25519-b", "sign-verify=true"),
+    "sign-true-any": ed25519("spki", "sign-verify=true\nverification-spki-key={spki}"),
     "sign-true-no-key": of_system("ed25519"),
     "sign-list": ed25519("ed25519"),
     "sign-list-unsigned": ed25519(""),
