@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gpg_lab import GpgHome, gpg_home
+
 REFERENCE = Path("/usr/bin/ostree")
 REFERENCE_HTTPD = Path("/usr/libexec/libostree/ostree-trivial-httpd")
 
@@ -28,6 +30,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TZ", "UTC")
+
+
+@pytest.fixture(scope="session")
+def keys() -> Iterator[GpgHome]:
+    """OpenPGP keys for all tests, which leave them as they are."""
+    with gpg_home() as home:
+        yield home
 
 
 @pytest.fixture(scope="session")
