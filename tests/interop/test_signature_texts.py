@@ -304,6 +304,22 @@ def test_refused_commit_and_summary_are_described_from_the_last_to_the_first(pla
     assert without_ids(refused.err) == f"error: Commit {place.commit}: {described}\n"
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [("missing", 0), ("revoked", 0), ("key expired", 0), ("weak digest", 0), ("bad", 1),
+     ("expired", 1)],
+)  # fmt: skip
+def test_good_signature_counts_unless_gpg_stops_at_one_before_it(
+    place: Place, first: str, then: int
+) -> None:
+    words = ("remote", "refs", f"--repo={place.client}", "r")
+    for names, status in (((first, "good"), then), (("good", first), 0)):
+        place.sign(*names)
+        mine = ours(*words)
+        assert mine.status == status
+        assert mine == reference(*words)
+
+
 @pytest.mark.parametrize("names", [("good",), TOGETHER, HOPELESS], ids=["one", "all", "hopeless"])
 def test_pull_on_a_terminal_tells_all_before_it_decides(
     place: Place, tmp_path: Path, names: tuple[str, ...]
