@@ -211,8 +211,8 @@ NOT_BY = "ed25519: Signature couldn't be verified with: key '"
             "Invalid signature: Ill-formed input: expected 64 bytes, got 63 bytes",
         ),
         (repeated(4), "ed25519: Signature couldn't be verified; tried 4 keys"),
-        (repeated(1_000), "ed25519: Signature couldn't be verified; tried 1000 keys"),
-        (repeated(20_000), NOT_SIGNED),
+        (repeated(900), "ed25519: Signature couldn't be verified; tried 900 keys"),
+        (repeated(1_000), NOT_SIGNED),
         (
             lambda it: with_signatures(  # the first one counts, as for the reference
                 it.delta, (KEY, listed(bytes(64))), (KEY, listed(signature_by(PAIR, it.delta)))
@@ -221,13 +221,13 @@ NOT_BY = "ed25519: Signature couldn't be verified with: key '"
         ),
         (
             lambda it: with_signatures(
-                it.delta, *((f"ostree.sign.{n}", Variant("y", 1)) for n in range(20_000))
+                it.delta, *((f"ostree.sign.{n}", Variant("y", 1)) for n in range(1_000))
             ),
             NONE_OF_ENGINE,
         ),
         (
             lambda it: with_signatures(
-                it.delta, *((f"ostree.sign.{n}", Variant("y", 1)) for n in range(40_000))
+                it.delta, *((f"ostree.sign.{n}", Variant("y", 1)) for n in range(4_000))
             ),
             NOT_SIGNED,
         ),

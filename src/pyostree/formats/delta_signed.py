@@ -20,8 +20,9 @@ SIGNED_TYPE = "(taya{sv})"
 _MAGIC = b"OSTSGNDT"
 _KEY_PREFIX = "ostree.sign."
 _SIGNATURES_TYPE = "aay"
-# Thousands of signatures; a dictionary of that size takes a hundred times as much once decoded.
-_MAX_DICTIONARY_BYTES = 1 << 20
+# Hundreds of signatures. More would be there to take memory, or hours: for each of them all of the
+# superblock is hashed.
+_MAX_DICTIONARY_BYTES = 1 << 16
 _MEMBERS = ((8, 8), (1, None), (8, None))
 
 Metadata = tuple[tuple[str, Variant], ...]
