@@ -190,6 +190,16 @@ def test_junk_takes_no_signatures_away_where_none_are_demanded(
     assert client.detached(vendor.new) == before
 
 
+def test_junk_beside_a_new_commit_is_no_signature_and_no_obstacle(
+    vendor: Vendor, server: ScriptedServer, client: Client
+) -> None:
+    """The reference, too, gives the commit to those who demand no signatures."""
+    spoil(server, vendor, garbage)
+    for _ in range(2):
+        must(client.pull())
+        assert client.detached(vendor.new) == b""
+
+
 @pytest.mark.parametrize("words", [(), ("--commit-metadata-only",), ("--mirror",)])
 def test_every_way_to_pull_demands_signatures(
     vendor: Vendor, server: ScriptedServer, client: Client, kind: str, words: tuple[str, ...]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pyostree.errors import ChecksumMismatchError, doing
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.pull.job import PullJob
-from pyostree.repo.store.structure import check_structure
+from pyostree.repo.store.structure import check_structure, has_structure
 
 
 class MetadataReceiver:
@@ -57,10 +57,16 @@ class MetadataReceiver:
         if self._repo.store.has(ObjectName(checksum, ObjectType.COMMIT)):
             # In this order: where signatures are demanded, junk is told of as having none.
             self._signatures.check_detached(self._repo, checksum, data)
-            _check_form(checksum, data)
-            if self._repo.store.read_detached(checksum) != data:
-                self._repo.store.write_detached(checksum, data)
+            self._replace_detached(name, data)
         self._after_detached(checksum, data)
+
+    def _replace_detached(self, name: ObjectName, data: bytes) -> None:
+        before = self._repo.store.read_detached(name.checksum)
+        if before:  # nor does junk take away what is there
+            with doing(str(name)):
+                check_structure(ObjectType.COMMITMETA, data)
+        if before != (kept := _sound(data)):
+            self._repo.store.write_detached(name.checksum, kept)
 
     def _after_detached(self, checksum: Checksum, data: bytes | None) -> None:
         name = ObjectName(checksum, ObjectType.COMMIT)
@@ -88,12 +94,10 @@ class MetadataReceiver:
     def _store_commit(self, name: ObjectName, data: bytes) -> None:
         detached = self._detached.pop(name.checksum)
         self._signatures.check(name.checksum, data, detached)
-        if detached is not None:
-            _check_form(name.checksum, detached)
         # Before the commit itself: a crash must not leave it looking complete.
         self._repo.mark_partial(name.checksum)
         if detached is not None:
-            self._repo.store.write_detached(name.checksum, detached)
+            self._repo.store.write_detached(name.checksum, _sound(detached))
         self._store(name, data)
 
     def _store(self, name: ObjectName, data: bytes) -> None:
@@ -102,6 +106,9 @@ class MetadataReceiver:
         self._arrived(name, data)
 
 
-def _check_form(commit: Checksum, detached: bytes) -> None:
-    with doing(str(ObjectName(commit, ObjectType.COMMITMETA))):
-        check_structure(ObjectType.COMMITMETA, detached)
+def _sound(detached: bytes) -> bytes:
+    """Return detached metadata as they are to be kept: junk is taken for none, as it signs nothing.
+
+    Who demands no signatures gets the commit beside it, as from the reference.
+    """
+    return detached if has_structure(ObjectType.COMMITMETA, detached) else b""

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from pyostree.errors import CorruptObjectError
+from pyostree.errors import CorruptObjectError, FormatError
 from pyostree.formats.dirmeta import check_dirmeta
 from pyostree.formats.dirtree import check_dirtree
 from pyostree.formats.objects import ObjectType
+
+
+def has_structure(kind: ObjectType, data: bytes) -> bool:
+    """Tell whether `data` is a well-formed metadata object of that kind."""
+    try:
+        check_structure(kind, data)
+    except FormatError:
+        return False
+    return True
 
 
 def check_structure(kind: ObjectType, data: bytes) -> None:
