@@ -298,10 +298,10 @@ class Device:
         else:
             path.write_text(self.fill(content))
 
-    def configure(self, remote: str, settings: str) -> None:
-        """Add a remote."""
+    def configure(self, remote: str, settings: str, repo: Path | None = None) -> None:
+        """Add a remote, to the device's repository if no other is given."""
         lines = "\n".join(line.strip() for line in settings.strip().splitlines())
-        with (self.repo / "config").open("a") as config:
+        with ((repo or self.repo) / "config").open("a") as config:
             config.write(f'\n[remote "{remote}"]\n{self.fill(lines)}\n')
 
     def fill(self, text: str) -> str:

@@ -45,6 +45,11 @@ def of_system(signatures: str, **files: str) -> Case:
 # -- commits and OpenPGP -----------------------------------------------------------------
 
 
+def _unsigned_branch(device: Device) -> None:
+    must(ours("commit", f"--repo={device.published}", "-b", "new", "--tree=ref=main"))
+    must(ours("summary", "-u", f"--repo={device.published}"))
+
+
 def _other_branch(device: Device) -> None:
     """Show the commit as one of another branch."""
     must(ours("refs", f"--repo={device.published}", "--create=other", "main"))
@@ -72,6 +77,11 @@ COMMITS_GPG = {
     "gpg-key-expired": gpg("gpg1", "gpg1-expired"),
     "gpg-key-revoked": gpg("gpg1", "gpg1-revoked"),
     "gpg-revoked-and-good": gpg("gpg1 gpg2", "gpg1-revoked+gpg2"),
+    "gpg-two-branches": gpg(
+        "gpg1", private=True, words="pull origin main new", is_sound=True, before=_unsigned_branch
+    ),
+    "gpg-mirror": gpg(words="pull --mirror origin main"),
+    "gpg-dry-run": gpg(delta=True, words="pull --dry-run --require-static-deltas origin main"),
     "gpg-garbage-and-good": gpg("gpg gpg1"),
     "gpg-other-branch": gpg(
         "gpg1", private=True, words="pull origin other", is_sound=True, before=_other_branch
@@ -145,6 +155,12 @@ KEYS_GPG = {
 
 # -- commits and engines -----------------------------------------------------------------
 
+
+def _remote_in_parent(device: Device) -> None:
+    settings = f"url={device.url}\n{_NO_GPG}sign-verify=dummy\nverification-dummy-key=dummy"
+    device.configure("up", settings, device.make_parent())
+
+
 COMMITS_ENGINES = {
     "sign-unset": ed25519("", ""),
     "sign-empty": ed25519("", "sign-verify="),
@@ -187,6 +203,15 @@ COMMITS_ENGINES = {
     ),
     "sign-ec": ed25519("spki-ec", "sign-verify=spki\nverification-spki-key={spki-ec}"),
     "dummy": dummy("dummy"),
+    "sign-in-parent": Case(
+        "dummy", words="pull up main", before=_remote_in_parent, env=_DUMMY_ALLOWED
+    ),
+    "sign-in-parent-unsigned": Case(
+        words="pull up main", before=_remote_in_parent, env=_DUMMY_ALLOWED
+    ),
+    "sign-in-parent-wrong": Case(
+        "dummy-b", words="pull up main", before=_remote_in_parent, env=_DUMMY_ALLOWED
+    ),
     "dummy-true": dummy("dummy", "sign-verify=true"),
     "dummy-true-no-key": Case("dummy", settings=f"{_NO_GPG}sign-verify=true", env=_DUMMY_ALLOWED),
     "dummy-unsigned": dummy(""),
@@ -463,6 +488,14 @@ def _local_remote(device: Device) -> None:
         device.write(device.repo / "here.trustedkeys.gpg", device.case.ring)
 
 
+def _have_commit_object(device: Device) -> None:
+    device.must("pull-local --commit-metadata-only {published} main")
+
+
+def _have_parent(device: Device) -> None:
+    device.must("pull-local {published} {earlier}")
+
+
 def _key_revoked_after_pull(device: Device) -> None:
     device.must("pull origin main")
     device.write(device.repo / "origin.trustedkeys.gpg", "gpg1-revoked")
@@ -509,6 +542,11 @@ LOCAL = {
     "stored-engine-good": dummy("dummy", **_HAVE),
     "stored-engine-unsigned": dummy("", **_HAVE),
     "stored-engine-wrong": dummy("dummy-b", **_HAVE),
+    "stored-partial": gpg(before=_have_commit_object),
+    "stored-partial-engine": dummy("", before=_have_commit_object),
+    "stored-parent": gpg(
+        "gpg1", before=_have_parent, words="pull --depth=-1 origin main", is_sound=True
+    ),
     "stored-key-revoked": gpg("gpg1", before=_key_revoked_after_pull),
     "stored-now-stripped": _then_resigned("gpg1", ""),
     "stored-now-wrong": _then_resigned("gpg1", "gpg2"),
