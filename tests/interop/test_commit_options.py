@@ -422,7 +422,7 @@ def test_commit_now_without_timestamp(archive_place: Path) -> None:
         ["-b", "main", "--tree=dir="],
         ["-b", "main", "--keep-metadata=", "tree"],
         ["-b", "", "tree"],
-        ["-b", "main", "--sign=x", "tree"],
+        ["-b", "main", "--sign=x", "--sign-type=frob", "tree"],
         # With more than one thing wrong, the order of the checks shows.
         ["--tree=foo", "--statoverride=missing"],
         ["--skip-list=missing", "--statoverride=statoverride-bad"],
@@ -447,9 +447,9 @@ def test_commit_now_without_timestamp(archive_place: Path) -> None:
         ["-b", "main", "--timestamp=bad", "--bootable", "tree"],
         ["-b", "main", "--timestamp=bad", "--skip-list=skip-unmatched", "tree"],
         ["-b", "main", "--base=missing", "--tree=foo"],
-        ["-b", "main", "--sign=x", "--gpg-sign=ABCD", "--timestamp=bad", "tree"],
-        ["-b", "main", "--sign=x", "--gpg-sign=ABCD", "tree"],
-        ["-b", "old", "--sign=x", "tree"],
+        ["-b", "main", "--sign=x", "--sign-type=f", "--gpg-sign=ABCD", "--timestamp=bad", "tree"],
+        ["-b", "main", "--sign=x", "--sign-type=frob", "--gpg-sign=ABCD", "tree"],
+        ["-b", "old", "--sign=x", "--sign-type=frob", "tree"],
     ],
     ids=lambda words: " ".join(words)[:80],
 )
