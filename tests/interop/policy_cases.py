@@ -306,6 +306,12 @@ _ENGINE_SUMMARY = "sign-verify-summary=dummy"
 _DUMMY_REFS: dict[str, Any] = {"settings": _ENGINE_SUMMARY, "words": _REFS}
 
 
+def both_summary(summary: str) -> Case:
+    """Return a device that demands two signatures of the summary."""
+    settings = f"{_NO_GPG}gpg-verify-summary=true\n{_ENGINE_SUMMARY}\nverification-dummy-key=dummy"
+    return gpg(summary=summary, settings=settings, env=_DUMMY_ALLOWED)
+
+
 def _without_delta_indexes(device: Device) -> None:
     text = (device.published / "config").read_bytes()
     device.republish("config", text.replace(b"indexed-deltas=true", b"indexed-deltas=false"))
@@ -380,6 +386,9 @@ SUMMARIES = {
     "engine-refs-missing": dummy("", summary=None, **_DUMMY_REFS),
     "engine-refs-wrong": dummy("", summary="dummy-b", **_DUMMY_REFS),
     "engine-refs-other-kind": dummy("", summary="gpg1", **_DUMMY_REFS),
+    "both-summary": both_summary("gpg1 dummy"),
+    "both-summary-only-gpg": both_summary("gpg1"),
+    "both-summary-only-engine": both_summary("dummy"),
     "separate-summary-key": ed25519(
         "ed25519",
         "sign-verify=ed25519\nsign-verify-summary=spki\nverification-spki-key={spki}",
@@ -599,6 +608,11 @@ def _deployed(device: Device) -> None:
     device.must("admin deploy --os=testos origin:main")
 
 
+def _deployed_from_nowhere(device: Device) -> None:
+    device.have()
+    device.must("admin deploy --os=testos main")
+
+
 def _older_deployed(device: Device) -> None:
     device.must(f"{_PULL_LOCAL} {{published}} {{earlier}}")
     device.must("refs --create=origin:main {earlier}")
@@ -628,6 +642,9 @@ DEPLOYMENTS = {
     "upgrade-good": gpg("gpg1", **_UPGRADE),
     "upgrade-unsigned": gpg(**_UPGRADE),
     "upgrade-unknown": gpg("gpg2", **_UPGRADE),
+    "upgrade-named": gpg(
+        **{**_UPGRADE, "words": "admin upgrade --os=testos --override-commit={commit}"}
+    ),
     "switch-good": gpg("gpg1", **_SWITCH),
     "switch-unsigned": gpg(**_SWITCH),
     "upgrade-engine-good": dummy("dummy", **_UPGRADE),
@@ -641,6 +658,7 @@ DEPLOYMENTS = {
     "verify-good": gpg("gpg1", **_VERIFY),
     "verify-unsigned": gpg(**_VERIFY),
     "verify-unknown": gpg("gpg2", **_VERIFY),
+    "verify-no-remote": gpg("gpg1", **{**_VERIFY, "before": _deployed_from_nowhere}),
     "verify-off": gpg("gpg1", settings=_NO_GPG, **_VERIFY),
     "verify-engine-good": dummy("dummy", **_VERIFY),
     "verify-engine-unsigned": dummy("", **_VERIFY),
