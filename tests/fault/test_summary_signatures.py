@@ -80,12 +80,14 @@ LONE = r"(ed25519|spki): Signature couldn't be verified with: key '[0-9a-f]+'"
 TO_DISABLE = rf"\(use {OPTION}=false in remote config to disable\)"
 NO_SIGNATURE = f"Signatures verification enabled, but no summary.sig found {TO_DISABLE}"
 NO_SUMMARY = f"Signatures verification enabled, but no summary found {TO_DISABLE}"
+NOTHING = f"(?:){NO_SIGNATURE}"  # a pull misses the signature first
 # Commands that only look have words of their own.
 IN_LOOK = {
     NO_SIGNATURE: f"Signature verification enabled, but no summary signatures found {TO_DISABLE}",
     NO_SUMMARY: r"Signature verification enabled, but no summary found "
     r"\(check that the configured URL in remote config is correct\)",
 }
+IN_LOOK[NOTHING] = IN_LOOK[NO_SUMMARY]
 
 
 def by_another(published: Published) -> tuple[bytes, bytes]:
@@ -102,7 +104,7 @@ def no_entries(published: Published) -> tuple[bytes, bytes]:
 SPOILED: dict[str, tuple[Spoil, str]] = {
     "no signature": (lambda has: (has.newer[0], None), NO_SIGNATURE),
     "no summary": (lambda has: (None, has.newer[1]), NO_SUMMARY),
-    "nothing": (lambda has: (None, None), NO_SUMMARY),
+    "nothing": (lambda has: (None, None), NOTHING),
     "empty": (lambda has: (has.newer[0], b""), "No signatures found"),
     "garbage": (lambda has: (has.newer[0], b"\xff<html>"), "No signatures found"),
     "truncated": (lambda has: (has.newer[0], has.newer[1][:-20]), ".*"),

@@ -366,7 +366,7 @@ SUMMARIES = {
     "engine-summary-default": dummy("dummy", summary="dummy-b"),
     "engine-summary-good": dummy("", _ENGINE_SUMMARY, summary="dummy"),
     "engine-summary-unsigned": dummy("", _ENGINE_SUMMARY),
-    "engine-summary-missing": dummy("", _ENGINE_SUMMARY, summary=None, alike_text=False),
+    "engine-summary-missing": dummy("", _ENGINE_SUMMARY, summary=None),
     "engine-summary-alone": dummy(
         "", _ENGINE_SUMMARY, summary="dummy", private=True, before=_only_summary_sig, alike=False
     ),

@@ -84,11 +84,10 @@ class SummaryDemand(Closing):
 def _require(
     summary: bytes | None, signature: bytes | None, kind: str, option: str, wording: Wording
 ) -> tuple[bytes, bytes]:
-    if summary is None:
-        missing = wording.no_summary
-    elif signature is None:
-        missing = wording.no_signature
-    else:
+    if summary is not None and signature is not None:
         return summary, signature
+    # Where both are missing, a pull misses what engines verify first, as in the reference.
+    is_about_signature = summary is not None or (signature is None and kind == IN_PULL.engines)
+    missing = wording.no_signature if is_about_signature else wording.no_summary
     missing = missing.format(option=option)
     raise VerificationError(f"{kind} verification enabled, but {missing}")
