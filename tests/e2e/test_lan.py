@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gpg_lab import KEYS, GpgHome, gpg_home
+from gpg_lab import KEYS, GpgHome
 from lan_lab import Lan, local_network
 from repo_lab import OURS, WHEN, make_repo, must, ours, refs_of, run_process
 
@@ -20,13 +20,7 @@ _START_S = 30
 
 
 @pytest.fixture(scope="module")
-def gpg() -> Iterator[GpgHome]:
-    with gpg_home() as home:
-        yield home
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, gpg: GpgHome) -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory, keys: GpgHome) -> Path:
     """Repositories: ``new`` and ``old``; ``evil`` has a later commit that a stranger signed."""
     base = tmp_path_factory.mktemp("site")
     for name, days, key in (("old", 1, 0), ("new", 2, 0), ("evil", 3, 1)):
@@ -35,16 +29,16 @@ def site(tmp_path_factory: pytest.TempPathFactory, gpg: GpgHome) -> Path:
         (base / "tree/version").write_text(f"{name}\n")
         when = f"--timestamp=@{1_700_000_000 + days * 86400}"
         words = ["-b", REF, "-s", name, when, f"--tree=dir={base / 'tree'}"]
-        must(ours("commit", f"--repo={repo}", *words, *gpg.options(KEYS[key])))
-        must(ours("summary", f"--repo={repo}", "-u", *gpg.options(KEYS[key])))
+        must(ours("commit", f"--repo={repo}", *words, *keys.options(KEYS[key])))
+        must(ours("summary", f"--repo={repo}", "-u", *keys.options(KEYS[key])))
     return base
 
 
 @pytest.fixture
-def client(tmp_path: Path, gpg: GpgHome) -> Path:
+def client(tmp_path: Path, keys: GpgHome) -> Path:
     """A repository that trusts the first key for the collection; its server is away."""
     repo = make_repo(tmp_path / "client", "bare-user")
-    words = [f"--collection-id={COLLECTION}", f"--gpg-import={gpg.armored(0)}"]
+    words = [f"--collection-id={COLLECTION}", f"--gpg-import={keys.armored(0)}"]
     must(ours("remote", "add", f"--repo={repo}", *words, "os", "http://127.0.0.1:1/away"))
     return repo
 
@@ -112,14 +106,14 @@ def test_find_remotes_reaches_a_peer_by_its_link_local_address(site: Path, clien
 
 
 def test_advertised_refs_follow_the_summary(
-    site: Path, client: Path, gpg: GpgHome, tmp_path: Path
+    site: Path, client: Path, keys: GpgHome, tmp_path: Path
 ) -> None:
     repo = make_repo(tmp_path / "new", collection_id=COLLECTION)
     search = ["find-remotes", "--finders=lan", f"--repo={client}", COLLECTION, REF]
     with local_network("new", "me") as lan, serving(lan, tmp_path, "new"):
         before = lan.run("me", OURS, *search)
         must(ours("commit", f"--repo={repo}", "-b", REF, "-s", "x", WHEN, f"--tree=dir={site}/tree",
-                  *gpg.options(KEYS[0])))  # fmt: skip
+                  *keys.options(KEYS[0])))  # fmt: skip
         must(ours("summary", f"--repo={repo}", "-u"))
         deadline_s = time.monotonic() + 20
         while "1/1 refs" not in (after := lan.run("me", OURS, *search)).stdout:
@@ -168,10 +162,10 @@ def test_serve_that_cannot_be_announced_says_so_and_ends(
 
 
 def test_a_device_passes_on_what_it_got(
-    site: Path, client: Path, gpg: GpgHome, tmp_path: Path
+    site: Path, client: Path, keys: GpgHome, tmp_path: Path
 ) -> None:
     relay = make_repo(tmp_path / "relay")
-    words = [f"--collection-id={COLLECTION}", f"--gpg-import={gpg.armored(0)}"]
+    words = [f"--collection-id={COLLECTION}", f"--gpg-import={keys.armored(0)}"]
     must(ours("remote", "add", f"--repo={relay}", *words, "os", "http://127.0.0.1:1/away"))
     search = ["find-remotes", "--finders=lan", "--pull", COLLECTION, REF]
     with local_network("new", "relay", "me") as lan:

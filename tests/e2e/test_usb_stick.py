@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gpg_lab import GpgHome, gpg_home
+from gpg_lab import GpgHome
 from peer_lab import (
     COLLECTION,
     Vendor,
@@ -30,15 +29,9 @@ from volume_lab import available_file_systems, make_image, run_with_volumes
 PLACES = ("/run/media/ann/MY USB", "/media/stick", "/mnt")
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[GpgHome]:
-    with gpg_home() as made:
-        yield made
-
-
 @pytest.fixture
-def vendor(tmp_path: Path, home: GpgHome) -> Vendor:
-    vendor = make_vendor(tmp_path, home)
+def vendor(tmp_path: Path, keys: GpgHome) -> Vendor:
+    vendor = make_vendor(tmp_path, keys)
     for name in ("test-1", "test-2", "test-3"):
         vendor.commit(name)
     vendor.publish()
@@ -65,13 +58,13 @@ $find $id test-2
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", available_file_systems())
 def test_stick_carries_refs_to_another_machine(
-    tmp_path: Path, vendor: Vendor, home: GpgHome, kind: str, place: str
+    tmp_path: Path, vendor: Vendor, keys: GpgHome, kind: str, place: str
 ) -> None:
-    local = make_client(tmp_path, home, url=f"file://{vendor.repo}")
+    local = make_client(tmp_path, keys, url=f"file://{vendor.repo}")
     must(ours("pull", f"--repo={local}", "vendor", "test-1", "test-2", "test-3"))
     commit = (local / "refs/remotes/vendor/test-1").read_text().strip()
     (tmp_path / "elsewhere").mkdir()
-    peer = make_client(tmp_path / "elsewhere", home)
+    peer = make_client(tmp_path / "elsewhere", keys)
     volumes = {place: (make_image(tmp_path / "stick.img", kind), kind)}
     done = run_with_volumes(volumes, SCRIPT, OURS, local, peer, place, COLLECTION)
     assert done.returncode == 0, done.stderr
@@ -86,7 +79,7 @@ def test_stick_carries_refs_to_another_machine(
 
 
 def test_stick_without_links_of_any_kind(
-    tmp_path: Path, vendor: Vendor, home: GpgHome, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, vendor: Vendor, keys: GpgHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on FAT, which not every kernel can mount."""
     stick = tmp_path / "stick"
@@ -127,6 +120,6 @@ def test_stick_without_links_of_any_kind(
     assert (found.status, found.err) == (1, "error: symlinkat: Operation not permitted\n")
     assert not list(stick.rglob("tmp.*"))
     must(ours("fsck", f"--repo={repo}"))
-    client = make_client(tmp_path, home)
+    client = make_client(tmp_path, keys)
     pull_found(client, find_on(client, stick, "test-1", "test-2"))
     assert sorted(pulled_refs(client)) == ["test-1", "test-2"]

@@ -18,12 +18,6 @@ from repo_lab import Result, commit, make_repo, must, ours, reference, write_fil
 Spoil = Callable[["Source"], None]
 
 
-@pytest.fixture(scope="module")
-def keys() -> Iterator[GpgHome]:
-    with gpg_home() as home:
-        yield home
-
-
 class Source:
     """A repository with two signed commits of ``main``."""
 

@@ -13,7 +13,7 @@ import pytest
 
 import pyostree
 from fault.scripted_server import Reply, ScriptedServer, scripted_server
-from gpg_lab import GpgHome, gpg_home
+from gpg_lab import GpgHome
 from peer_lab import COLLECTION, NEW, Vendor, make_client, make_vendor, pull_found, pulled_refs, ref
 from pyostree.errors import CancelledError, FetchError
 from pyostree.formats.gvariant import Variant
@@ -30,23 +30,17 @@ from pyostree.repo.repo import Repo
 from repo_lab import must, ours
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[GpgHome]:
-    with gpg_home() as made:
-        yield made
-
-
 @pytest.fixture
-def vendor(tmp_path: Path, home: GpgHome) -> Vendor:
-    vendor = make_vendor(tmp_path, home)
+def vendor(tmp_path: Path, keys: GpgHome) -> Vendor:
+    vendor = make_vendor(tmp_path, keys)
     vendor.commit("a")
     vendor.publish()
     return vendor
 
 
 @pytest.fixture
-def client(tmp_path: Path, home: GpgHome) -> Path:
-    return make_client(tmp_path, home)
+def client(tmp_path: Path, keys: GpgHome) -> Path:
+    return make_client(tmp_path, keys)
 
 
 @pytest.fixture
@@ -130,10 +124,10 @@ def test_peer_with_a_strange_object_gives_nothing(
 
 
 def test_peer_of_another_collection_gives_nothing(
-    tmp_path: Path, home: GpgHome, client: Path
+    tmp_path: Path, keys: GpgHome, client: Path
 ) -> None:
     (tmp_path / "other").mkdir()
-    other = make_vendor(tmp_path / "other", home, "org.example.Other")
+    other = make_vendor(tmp_path / "other", keys, "org.example.Other")
     other.commit("a")
     config = other.repo / "config"
     config.write_text(config.read_text().replace("org.example.Other", COLLECTION))

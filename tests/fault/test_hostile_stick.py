@@ -9,12 +9,12 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gpg_lab import KEYS, GpgHome, gpg_home
+from gpg_lab import KEYS, GpgHome
 from peer_lab import (
     COLLECTION,
     NEW,
@@ -40,17 +40,11 @@ from repo_lab import elsewhere, listing, must, ours
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[GpgHome]:
-    with gpg_home() as made:
-        yield made
-
-
 class Place:
     """A vendor, a client that has nothing yet, and a stick with the ref ``a``."""
 
-    def __init__(self, path: Path, home: GpgHome) -> None:
-        self.vendor = Vendor(path / "vendor", home)
+    def __init__(self, path: Path, keys: GpgHome) -> None:
+        self.vendor = Vendor(path / "vendor", keys)
         self.client = path / "client"
         self.stick = path / "stick"
         self.repo = self.stick / ".ostree/repo"
@@ -77,10 +71,10 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, home: GpgHome) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, keys: GpgHome) -> Path:
     path = tmp_path_factory.mktemp("template")
-    vendor = make_vendor(path, home)
-    make_client(path, home)
+    vendor = make_vendor(path, keys)
+    make_client(path, keys)
     vendor.commit("a", text="x" * 200)
     (path / "stick").mkdir()
     vendor.copy_to(path / "stick", "a")
@@ -88,9 +82,9 @@ def template(tmp_path_factory: pytest.TempPathFactory, home: GpgHome) -> Path:
 
 
 @pytest.fixture
-def place(tmp_path: Path, template: Path, home: GpgHome) -> Place:
+def place(tmp_path: Path, template: Path, keys: GpgHome) -> Place:
     shutil.copytree(template, tmp_path, symlinks=True, dirs_exist_ok=True)
-    return Place(tmp_path, home)
+    return Place(tmp_path, keys)
 
 
 def test_good_stick_is_pulled_and_not_written_to(place: Place) -> None:
@@ -220,9 +214,11 @@ def _add(place: Place, name: str) -> None:
     must(ours("create-usb", f"--repo={place.vendor.repo}", "--disable-fsync", place.stick, *pair))
 
 
-@pytest.mark.parametrize("keys", [(), KEYS[1:2]], ids=["unsigned", "wrong key"])
-def test_commit_without_a_trusted_signature_is_refused(place: Place, keys: tuple[str, ...]) -> None:
-    commit = place.vendor.commit("a", NEW, keys=keys)
+@pytest.mark.parametrize("signers", [(), KEYS[1:2]], ids=["unsigned", "wrong key"])
+def test_commit_without_a_trusted_signature_is_refused(
+    place: Place, signers: tuple[str, ...]
+) -> None:
+    commit = place.vendor.commit("a", NEW, keys=signers)
     _add(place, "a")
     place.check_refused()
     assert not list((place.client / "objects").glob(f"{commit[:2]}/{commit[2:]}.commit"))

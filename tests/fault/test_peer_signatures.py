@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gpg_lab import GpgHome, gpg_home
+from gpg_lab import GpgHome
 from peer_lab import (
     NEW,
     Vendor,
@@ -33,19 +32,13 @@ from sign_lab import KeyPair, ed25519_pair, sign_with
 GOOD, EVIL = ed25519_pair(), ed25519_pair(1)
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[GpgHome]:
-    with gpg_home() as made:
-        yield made
-
-
 class Place:
     """A vendor, a client that demands signatures by a key of the vendor's, and a stick."""
 
-    def __init__(self, path: Path, home: GpgHome) -> None:
+    def __init__(self, path: Path, keys: GpgHome) -> None:
         self.path = path
-        self.vendor: Vendor = make_vendor(path, home)
-        self.client = make_client(path, home)
+        self.vendor: Vendor = make_vendor(path, keys)
+        self.client = make_client(path, keys)
         for key, value in (
             ("sign-verify", "ed25519"),
             ("verification-ed25519-key", GOOD.public),
@@ -70,8 +63,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, home: GpgHome) -> Place:
-    return Place(tmp_path, home)
+def place(tmp_path: Path, keys: GpgHome) -> Place:
+    return Place(tmp_path, keys)
 
 
 @pytest.mark.parametrize("pairs", [(), (EVIL,)], ids=["without", "by another"])

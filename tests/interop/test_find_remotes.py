@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gpg_lab import GpgHome, gpg_home
+from gpg_lab import GpgHome
 from peer_lab import COLLECTION, NEW, make_client, make_vendor
 from repo_lab import (
     OURS,
@@ -33,21 +32,15 @@ _MODIFIED = re.compile(r"(?m)^( - Summary last modified: )\d.*Z$")
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[GpgHome]:
-    with gpg_home() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, home: GpgHome) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, keys: GpgHome) -> Path:
     """A vendor of two refs, a mirror with an older one, and clients, one of them with commits."""
     path = tmp_path_factory.mktemp("place")
-    vendor = make_vendor(path, home)
+    vendor = make_vendor(path, keys)
     for name in ("a", "b", "os/x86/main"):
         vendor.commit(name)
     vendor.publish()
-    client = make_client(path, home, url=f"file://{vendor.repo}")
-    trust = (f"--collection-id={COLLECTION}", f"--gpg-import={home.armored(0)}")
+    client = make_client(path, keys, url=f"file://{vendor.repo}")
+    trust = (f"--collection-id={COLLECTION}", f"--gpg-import={keys.armored(0)}")
     must(ours("remote", "add", f"--repo={client}", *trust, "mirror", f"file://{path}/mirror"))
     must(ours("init", f"--repo={path}/mirror", "--mode=archive"))
     mirror = (f"--repo={path}/mirror", "vendor")
@@ -173,12 +166,12 @@ def test_find_remotes_pulls_the_same(
 
 
 def test_find_remotes_pull_of_unsigned_commits_fails_the_same(
-    tmp_path: Path, home: GpgHome
+    tmp_path: Path, keys: GpgHome
 ) -> None:
-    vendor = make_vendor(tmp_path, home)
+    vendor = make_vendor(tmp_path, keys)
     vendor.commit("a", keys=())
     vendor.publish()
-    client = make_client(tmp_path, home, url=f"file://{vendor.repo}")
+    client = make_client(tmp_path, keys, url=f"file://{vendor.repo}")
     line = ("find-remotes", "--pull", "--finders=config", f"--repo={client}", *pairs("a"))
     found = run(ours, *line)
     assert found == run(reference, *line)
@@ -189,11 +182,11 @@ def test_find_remotes_pull_of_unsigned_commits_fails_the_same(
 
 
 def test_find_remotes_over_http_prints_and_pulls_the_same(
-    tmp_path: Path, place: Path, home: GpgHome
+    tmp_path: Path, place: Path, keys: GpgHome
 ) -> None:
     outcomes = []
     with serving(place) as web:
-        client = make_client(tmp_path, home, url=f"{web.url}/vendor")
+        client = make_client(tmp_path, keys, url=f"{web.url}/vendor")
         for command in (ours, reference):
             copy = tmp_path / command.__name__
             shutil.copytree(client, copy, symlinks=True)
@@ -204,11 +197,11 @@ def test_find_remotes_over_http_prints_and_pulls_the_same(
     assert outcomes[0] == outcomes[1]
 
 
-def test_find_remotes_uses_the_cache_directory(tmp_path: Path, home: GpgHome) -> None:
-    vendor = make_vendor(tmp_path, home)
+def test_find_remotes_uses_the_cache_directory(tmp_path: Path, keys: GpgHome) -> None:
+    vendor = make_vendor(tmp_path, keys)
     vendor.commit("a")
-    must(ours("summary", "-u", f"--repo={vendor.repo}", *home.options("7FCA23D8472CDAFA")))
-    client = make_client(tmp_path, home, url=f"file://{vendor.repo}")
+    must(ours("summary", "-u", f"--repo={vendor.repo}", *keys.options("7FCA23D8472CDAFA")))
+    client = make_client(tmp_path, keys, url=f"file://{vendor.repo}")
     caches = []
     for command in (ours, reference):
         cache = tmp_path / command.__name__

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,6 @@ BOTH = pytest.mark.parametrize(
     ids=["ours-theirs", "theirs-ours", "ours-ours"],
 )
 EACH = pytest.mark.parametrize("command", [ours, reference], ids=["ours", "theirs"])
-
-
-@pytest.fixture(scope="module")
-def keys() -> Iterator[GpgHome]:
-    with gpg_home() as home:
-        yield home
 
 
 @pytest.fixture

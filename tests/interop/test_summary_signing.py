@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from gpg_lab import KEYS, GpgHome, gpg_home
+from gpg_lab import KEYS, GpgHome
 from pyostree.formats.commit import Metadata, decode_metadata
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.refspec import Refspec
@@ -30,12 +29,6 @@ BOTH = pytest.mark.parametrize(
 def _dummy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in DUMMY_ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-
-
-@pytest.fixture(scope="module")
-def keys() -> Iterator[GpgHome]:
-    with gpg_home() as home:
-        yield home
 
 
 @pytest.fixture(params=[None, COLLECTION], ids=["plain", "collection"])

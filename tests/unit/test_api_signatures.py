@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gpg_lab import FINGERPRINT, KEYS, USERS, GpgHome, gpg_home
+from gpg_lab import FINGERPRINT, KEYS, USERS, GpgHome
 from pyostree import (
     ChecksumMismatchError,
     CommitOptions,
@@ -43,12 +43,6 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
         tree.add_file("/hello", b"hello\n")
         made.commit(tree, "main", timestamp=0)
         yield made
-
-
-@pytest.fixture(scope="module")
-def keys() -> Iterator[GpgHome]:
-    with gpg_home() as home:
-        yield home
 
 
 # -- keys ------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import pyostree
-from gpg_lab import GpgHome, gpg_home
+from gpg_lab import GpgHome
 from peer_lab import (
     COLLECTION,
     NEW,
@@ -65,20 +65,14 @@ from repo_lab import must, ours, refs_of
 ONE, TWO = Checksum(b"\1" * 32), Checksum(b"\2" * 32)
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[GpgHome]:
-    with gpg_home() as made:
-        yield made
+@pytest.fixture
+def vendor(tmp_path: Path, keys: GpgHome) -> Vendor:
+    return make_vendor(tmp_path, keys)
 
 
 @pytest.fixture
-def vendor(tmp_path: Path, home: GpgHome) -> Vendor:
-    return make_vendor(tmp_path, home)
-
-
-@pytest.fixture
-def client(tmp_path: Path, home: GpgHome, vendor: Vendor) -> Path:
-    return make_client(tmp_path, home, url=f"file://{vendor.repo}")
+def client(tmp_path: Path, keys: GpgHome, vendor: Vendor) -> Path:
+    return make_client(tmp_path, keys, url=f"file://{vendor.repo}")
 
 
 class Scripted:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpg_lab import KEYS, GpgHome, gpg_home
+from gpg_lab import KEYS, GpgHome
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.keyrings import Keyrings
@@ -85,17 +84,11 @@ def test_what_is_confirmed_stands_alone_between_start_and_end(lines: list[str], 
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[GpgHome]:
-    with gpg_home() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def signatures(home: GpgHome) -> dict[str, bytes]:
+def signatures(keys: GpgHome) -> dict[str, bytes]:
     """Signatures of `DATA` but for those whose name says otherwise."""
 
     def sign(key: int, *words: str, data: bytes = DATA) -> bytes:
-        return home.run(f"--local-user={KEYS[key]}", *words, "--detach-sign", stdin=data)
+        return keys.run(f"--local-user={KEYS[key]}", *words, "--detach-sign", stdin=data)
 
     return {
         "good": sign(0),
@@ -110,9 +103,9 @@ def signatures(home: GpgHome) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def keyrings(home: GpgHome) -> Keyrings:
+def keyrings(keys: GpgHome) -> Keyrings:
     """The first two keys."""
-    return Keyrings((home.run("--export", *KEYS[:2]),))
+    return Keyrings((keys.run("--export", *KEYS[:2]),))
 
 
 LISTS = [

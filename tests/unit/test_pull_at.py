@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gpg_lab import KEYS, GpgHome, gpg_home
+from gpg_lab import KEYS, GpgHome
 from pyostree.errors import (
     CancelledError,
     ConflictError,
@@ -32,12 +32,6 @@ from repo_lab import commit, make_repo, must, ours, reference, refs_of, write_fi
 from web_lab import Web, serving
 
 MAIN, OTHER = "org.example.Main", "org.example.Other"
-
-
-@pytest.fixture(scope="module")
-def keys() -> Iterator[GpgHome]:
-    with gpg_home() as home:
-        yield home
 
 
 @pytest.fixture(scope="module")
