@@ -261,10 +261,11 @@ def test_each_commit_is_asked_for_and_checked_once(
 
     monkeypatch.setattr(KeyedVerifier, "check", count)
     client.demand("ed25519")
-    must(client.pull("--depth=-1"))
+    told = must(client.pull("--depth=-1", "--json"))
     asked = [path for path in server.requests if path.endswith((".commit", ".commitmeta"))]
     assert len(asked) == len(set(asked)) == 4
     assert len(checked) == 2
+    assert told.count("ed25519: Signature verified successfully with key") == 2
 
 
 # -- more than one demand ----------------------------------------------------------------

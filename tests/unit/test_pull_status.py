@@ -272,6 +272,18 @@ def test_signatures_are_printed_before_the_error(clock: list[float]) -> None:
     assert BLOCK in out.getvalue()
 
 
+def test_engines_are_heard_by_programs_only(clock: list[float]) -> None:
+    progress = running()
+    progress.verifications.append(Verification(COMMIT, message="spki: fine"))
+    out, json_out = Terminal(), io.StringIO()
+    PullStatus(out, shows_signatures=True).update(progress)
+    assert "spki" not in out.getvalue()
+    assert "GPG" not in out.getvalue()
+    PullStatus(json_out, as_json=True).update(progress)
+    verified = {"phase": "verified", "commit": str(COMMIT), "signatures": []}
+    assert events(json_out)[0] == verified | {"message": "spki: fine"}
+
+
 def test_signatures_are_not_printed_unless_asked_for(clock: list[float]) -> None:
     out = Terminal()
     progress = running()

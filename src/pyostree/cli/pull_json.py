@@ -71,6 +71,9 @@ def progress_event(snapshot: PullSnapshot) -> dict[str, object]:
 
 def verified_event(verification: Verification) -> dict[str, object]:
     """Return the event of a commit whose signatures were looked at."""
+    found: dict[str, object] = {"phase": _VERIFIED, "commit": str(verification.commit)}
+    if verification.message is not None:
+        return found | {"signatures": [], "message": verification.message}
     signatures = [
         {
             "valid": signature.is_valid,
@@ -80,7 +83,7 @@ def verified_event(verification: Verification) -> dict[str, object]:
         }
         for signature in verification.signatures
     ]
-    return {"phase": _VERIFIED, "commit": str(verification.commit), "signatures": signatures}
+    return found | {"signatures": signatures}
 
 
 def done_event(result: PullResult, snapshot: PullSnapshot | None) -> dict[str, object]:

@@ -83,6 +83,8 @@ class TerminalView(LogView):
 
 def _print_signatures(out: TextIO, verifications: Sequence[Verification]) -> None:
     for verification in verifications:
+        if verification.message is not None:  # the reference says nothing of those
+            continue
         text = StringIO()
         # The reference leaves its line first, whether or not something stood there.
         heading = "\n\nGPG: Verification enabled, found {}"

@@ -21,10 +21,16 @@ class PullPhase(enum.StrEnum):
 
 
 class Verification(NamedTuple):
-    """What checking the signatures of one commit found, whether or not that lets it pass."""
+    """What checking the signatures of one commit found, by GnuPG or by an engine.
+
+    Attributes:
+        signatures: all that GnuPG looked at, whether or not they let the commit pass.
+        message: what an engine says of a commit that it lets pass; None when GnuPG was asked.
+    """
 
     commit: Checksum
-    signatures: tuple[GpgSignature, ...]
+    signatures: tuple[GpgSignature, ...] = ()
+    message: str | None = None
 
 
 class PulledRef(NamedTuple):

@@ -86,11 +86,13 @@ class OtherDemand:
         self._engines = engines
 
     def check(self, commit: SignedCommit, results: list[Verification]) -> None:
-        """Raise unless one is good; how good is told to nobody, as in the reference."""
-        if commit.is_stored:
-            self._engines.check_stored(commit.checksum, commit.data, commit.metadata)
+        """Add to `results` which one is good; raise when none is."""
+        checksum, data, metadata, is_stored = commit
+        if is_stored:
+            message = self._engines.check_stored(checksum, data, metadata)
         else:
-            self._engines.check_fetched(commit.data, commit.metadata)
+            message = self._engines.check_fetched(data, metadata)
+        results.append(Verification(checksum, message=message))
 
     def close(self) -> None:
         """Close the verifiers."""
