@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -200,6 +201,30 @@ def test_what_was_cached_without_a_demand_is_verified_with_one(
     assert look(client).status == 1
     server.faults.clear()
     must(client.pull("third"))
+
+
+def test_summary_that_a_metalink_vouches_for_is_verified(
+    published: Published, server: ScriptedServer, client: Client
+) -> None:
+    def vouch(*files: bytes) -> None:
+        serve(server, *files)
+        text = "".join(
+            f'<file name="{name}"><size>{len(data)}</size><verification><hash type="sha256">'
+            f"{hashlib.sha256(data).hexdigest()}</hash></verification><resources>"
+            '<url protocol="http" type="http" location="X" preference="1">'
+            f"{server.url}/{name}</url></resources></file>"
+            for name, data in zip(("summary", "summary.sig"), files, strict=True)
+        )
+        text = f'<metalink version="3.0"><files>{text}</files></metalink>'
+        server.faults["/metalink.xml"] = lambda _: Reply(text.encode())
+
+    client.set(metalink=f"{server.url}/metalink.xml")
+    vouch(*by_another(published))
+    client.refuses()
+    assert look(client).status == 1
+    vouch(*published.newer)
+    must(client.pull())
+    assert "origin:third" in must(look(client))
 
 
 def test_summary_of_a_local_source_is_verified(
