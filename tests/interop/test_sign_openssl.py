@@ -12,7 +12,7 @@ from pyostree.errors import FormatError, VerificationError
 from pyostree.sign.engine import find_engine
 from pyostree.sign.trust import TrustedKeys
 from repo_lab import must, ours
-from sign_lab import SPKI_KINDS, make_signed_repo, spki_pair
+from sign_lab import SPKI_KINDS, ed25519_pair, make_signed_repo, spki_pair
 
 DATA = b"the bytes of a commit object" * 20
 OTHER = b"other bytes"
@@ -68,6 +68,22 @@ def test_openssl_verifies_ours(tmp_path: Path, kind: str) -> None:
     assert openssl_accepts(tmp_path, kind, DATA, signature)
     assert not openssl_accepts(tmp_path, kind, OTHER, signature)
     assert check(pair.public_bytes, DATA, signature) == pair.said
+
+
+def test_openssl_and_the_engine_of_raw_keys_agree(tmp_path: Path) -> None:
+    pair, engine = ed25519_pair(), find_engine("ed25519")
+    head = spki_pair("ed25519").public_bytes[:-32]
+    body = base64.b64encode(head + pair.public_bytes).decode()
+    pem = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
+    (tmp_path / "public.pem").write_text(pem)
+    signature = engine.parse_secret_key(pair.secret).sign(DATA)
+    assert openssl_accepts(tmp_path, "ed25519", DATA, signature)
+    assert not openssl_accepts(tmp_path, "ed25519", OTHER, signature)
+    openssl("genpkey", *GENERATE["ed25519"], "-out", "secret.pem", cwd=tmp_path)
+    words = ["pkey", "-in", "secret.pem", "-pubout", "-outform", "DER"]
+    public = openssl(*words, cwd=tmp_path).removeprefix(head)
+    verifier = engine.open_verifier(TrustedKeys((public,)))
+    assert verifier.check(DATA, (openssl_sign(tmp_path, "ed25519", DATA),))
 
 
 @pytest.mark.parametrize("kind", GENERATE)

@@ -143,6 +143,7 @@ def test_public_key_of_wrong_length_is_refused(size: int) -> None:
     with pytest.raises(FormatError) as caught:
         find_engine("ed25519").parse_public_key(base64.b64encode(bytes(size)).decode())
     assert str(caught.value) == expected
+    assert refusal("ed25519", bytes(size), b"data", bytes(64)) == expected
 
 
 def test_signature_with_larger_scalar_is_refused() -> None:

@@ -99,6 +99,10 @@ ENGINE: Engine = Ed25519()
 
 
 def _open_key(key: bytes) -> Check:
+    try:
+        ENGINE.check_public_key(key)
+    except FormatError as err:
+        raise VerificationError(str(err)) from None
     is_weak = is_weak_ed25519(key)
     public = Ed25519PublicKey.from_public_bytes(key)
 
