@@ -7,10 +7,12 @@ import errno
 import os
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from fault.scripted_server import scripted_server
 from gpg_lab import KEYS, GpgHome, gpg_home
 from pyostree.errors import OstreeError, VerificationError
 from pyostree.fs.dir import Dir
@@ -18,7 +20,7 @@ from pyostree.sign.gpg.importer import import_keys
 from pyostree.sign.gpg.keyrings import Keyrings
 from pyostree.sign.gpg.result import describe
 from pyostree.sign.gpg.verifier import GpgVerifier
-from repo_lab import make_repo, must, ours
+from repo_lab import commit, make_repo, must, ours, write_files
 
 DATA = b"a commit"
 PROGRAM = "pyostree.sign.gpg.program"
@@ -194,6 +196,32 @@ def test_program_that_cannot_be_run_lets_nothing_pass(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(OSError, match="Exec format"):
         is_good(keyrings, good)
+
+
+@pytest.mark.parametrize("over", ["http", "file", "pull-local"])
+def test_history_needs_few_processes(
+    tmp_path: Path, home: GpgHome, monkeypatch: pytest.MonkeyPatch, over: str
+) -> None:
+    """One for the first signature, one for the others, one to list the keys."""
+    source, target = make_repo(tmp_path / "source"), make_repo(tmp_path / "target")
+    for number in range(5):
+        tree = write_files(tmp_path / "tree", {"a": f"{number}\n"})
+        commit(source, "-b", "main", *home.options(KEYS[0]), f"--tree=dir={tree}")
+    with ExitStack() as stack:
+        url = f"file://{source}"
+        if over == "http":
+            url = stack.enter_context(scripted_server(source)).url
+        key = f"--gpg-import={home.armored(0)}"
+        must(ours("remote", "add", f"--repo={target}", key, "origin", url, "main"))
+        log = tmp_path / "log"
+        use_program(tmp_path / "bin", f'echo >> {log}; exec /usr/bin/gpg "$@"', monkeypatch)
+        if over == "pull-local":
+            words = ("pull-local", "--gpg-verify", "--remote=origin", source, "main")
+        else:
+            words = ("pull", "origin")
+        must(ours(words[0], f"--repo={target}", "--depth=-1", *words[1:]))
+    assert log.read_text().count("\n") == 3
+    assert len(list((target / "objects").glob("??/*.commit"))) == 5
 
 
 # -- signatures and keys -----------------------------------------------------------------
