@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -100,13 +99,15 @@ class Vendor:
     Attributes:
         base: a repository with all that is published, unsigned.
         checksum: the commit that is published; `earlier` is its parent.
-        rings: binary keyrings by their names.
+        rings: keyrings by their names.
         url: of the server.
         requests: what it was asked for.
     """
 
-    def __init__(self, root: Path, keys: GpgHome, web: Web, **settings: str) -> None:
-        self.root, self.keys = root, keys
+    def __init__(
+        self, root: Path, keys: GpgHome, rings: Mapping[str, bytes], web: Web, **settings: str
+    ) -> None:
+        self.root, self.keys, self.rings = root, keys, rings
         self.url, self.requests = f"{web.url}/{root.name}/web", web.log
         self.web = root / "web"
         self.web.mkdir(parents=True)
@@ -117,21 +118,6 @@ class Vendor:
         self.checksum = commit(self.base, "-b", REF, f"--tree=dir={tree}")
         must(ours("summary", "-u", f"--repo={self.base}"))
         self._signed: dict[tuple[str, bytes], bytes] = {}
-        self.rings = {f"gpg{n + 1}": keys.run("--export", key) for n, key in enumerate(KEYS)}
-        self.rings["none"] = b""
-        self.rings["gpg1-armored"] = keys.run("--armor", "--export", KEYS[0])
-        self._make_spoiled_rings()
-
-    def _make_spoiled_rings(self) -> None:
-        for name, arguments in {
-            "gpg1-expired": ("--quick-set-expire", FINGERPRINT, "seconds=3600"),
-            "gpg1-revoked": ("--import", str(self.keys.path / "revocations/key1.rev")),
-        }.items():
-            home = self.root / name
-            shutil.copytree(self.keys.path, home, ignore=shutil.ignore_patterns("S.*"))
-            other = GpgHome(home)
-            other.run(_LONG_AGO, *arguments)
-            self.rings[name] = other.run("--export", KEYS[0])
 
     def path(self, checksum: str, kind: str) -> Path:
         return self.base / f"objects/{checksum[:2]}/{checksum[2:]}.{kind}"
@@ -375,10 +361,24 @@ def _engine_sign(name: str, data: bytes) -> bytes:
 def vendors(root: Path) -> Iterator[dict[bool, Vendor]]:
     """Give what is published, and a server that has it: without a collection, and of one."""
     with gpg_home() as keys, serving(root) as web:
+        rings = _make_rings(keys)
         yield {
-            False: Vendor(root / "plain", keys, web),
-            True: Vendor(root / "ids", keys, web, collection_id=COLLECTION),
+            False: Vendor(root / "plain", keys, rings, web),
+            True: Vendor(root / "ids", keys, rings, web, collection_id=COLLECTION),
         }
+
+
+def _make_rings(keys: GpgHome) -> dict[str, bytes]:
+    rings = {f"gpg{n + 1}": keys.run("--export", key) for n, key in enumerate(KEYS)}
+    rings |= {"none": b"", "gpg1-armored": keys.run("--armor", "--export", KEYS[0])}
+    for name, arguments in {
+        "gpg1-expired": ("--quick-set-expire", FINGERPRINT, "seconds=3600"),
+        "gpg1-revoked": ("--import", str(keys.path / "revocations/key1.rev")),
+    }.items():
+        with gpg_home() as other:
+            other.run(_LONG_AGO, *arguments)
+            rings[name] = other.run("--export", KEYS[0])
+    return rings
 
 
 def delta_name(checksum: str) -> str:
