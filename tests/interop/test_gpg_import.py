@@ -12,6 +12,7 @@ from gpg_lab import FINGERPRINT, KEYS, gpg_home
 from gpg_place_lab import Place
 from repo_lab import (
     OURS,
+    Command,
     must,
     ours,
     reference,
@@ -98,6 +99,17 @@ def test_keys_are_not_lost_in_a_keyring_that_is_none(place: Place, content: byte
     result = ours("remote", "gpg-import", f"--repo={place.repo}", f"--keyring={place.ring[0]}", "o")
     assert result.status == (1 if before else 0)
     assert (ring.read_bytes() == before) == bool(before)
+
+
+@pytest.mark.parametrize("command", [ours, reference], ids=["ours", "theirs"])
+def test_keyring_keeps_its_mode(place: Place, command: Command) -> None:
+    ring = place.repo / "o.trustedkeys.gpg"
+    words = ("remote", "gpg-import", f"--repo={place.repo}", "o", "--keyring")
+    must(command(*words, place.ring[0]))
+    assert ring.stat().st_mode & 0o777 == 0o644
+    ring.chmod(0o600)
+    must(command(*words, place.ring[1]))
+    assert ring.stat().st_mode & 0o777 == 0o600
 
 
 def test_link_to_a_keyring_is_replaced(place: Place) -> None:

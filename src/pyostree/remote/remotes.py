@@ -7,6 +7,7 @@ their defaults.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ from pyostree.repo.repo import Repo
 T = TypeVar("T")
 
 FILE_URL = "file://"
+_KEYRING_MODE = 0o644
 _IN_CONFIG = "(in config)"
 
 
@@ -202,9 +204,11 @@ class Remotes:
             return None
 
     def write_keyring(self, name: str, keyring: bytes) -> None:
-        """Set the keyring in the repository itself."""
+        """Set the keyring in the repository itself; one that exists keeps its mode."""
         check_remote_name(name)
-        self._repo.dir.replace_file(_keyring(name), keyring, sync=self._repo.fsync)
+        old = self._repo.dir.try_stat(_keyring(name), follow=True)
+        mode = _KEYRING_MODE if old is None else stat.S_IMODE(old.st_mode)
+        self._repo.dir.replace_file(_keyring(name), keyring, mode=mode, sync=self._repo.fsync)
 
     # -- changing ------------------------------------------------------------------------
 
