@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 
 from fault.scripted_server import Reply, ScriptedServer, scripted_server
+from pyostree.errors import VerificationError
 from pyostree.formats.commit import Metadata, decode_metadata, encode_metadata
 from pyostree.formats.gvariant import Variant
+from pyostree.pull.from_remote import pull
+from pyostree.pull.options import PullOptions, Wanted
 from pyostree.pull.signatures import CommitSignatures
+from pyostree.repo.repo import Repo
 from pyostree.sign.engines.keyed import KeyedVerifier
 from repo_lab import OURS, copy_tree, must, ours
 from trust_lab import EVIL, GPG, KINDS, Client, Vendor, vendor_at
@@ -326,6 +330,21 @@ def test_good_signature_after_a_bad_one_counts(
     must(client.pull())
 
 
+def test_caller_may_do_without_engines_but_not_by_that_without_gnupg(
+    vendor: Vendor, server: ScriptedServer, client: Client
+) -> None:
+    careless = PullOptions(disable_sign_verify=True, network_retries=0)
+    client.demand(GPG, "ed25519")
+    spoil(server, vendor, only("ed25519"))
+    with Repo.open(client.path) as repo, pytest.raises(VerificationError, match="public key not"):
+        pull(repo, "origin", [Wanted("main")], careless)
+    assert client.commits() == set()
+    spoil(server, vendor, only(GPG))
+    with Repo.open(client.path) as repo:
+        pull(repo, "origin", [Wanted("main")], careless)
+    assert client.refs() == {"origin:main": vendor.new}
+
+
 # -- other sources -----------------------------------------------------------------------
 
 
@@ -512,10 +531,11 @@ def test_what_a_killed_pull_left_is_verified(
     spoil(server, vendor, by_another)
     server.faults[".filez"] = lambda reply: reply._replace(drip_s=60)
     words = [OURS, "pull", f"--repo={client.path}", "origin", "main"]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as pull:
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
         while not any(path.endswith(".filez") for path in server.requests):
+            assert process.poll() is None
             time.sleep(0.01)
-        pull.kill()
+        process.kill()
     assert client.commits() == {vendor.new}
     client.demand(kind)
     del server.faults[".filez"]
