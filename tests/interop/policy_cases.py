@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from policy_lab import Case, Device
-from repo_lab import must, ours
+from repo_lab import commit, must, ours
 
 _DUMMY_ALLOWED = {"OSTREE_DUMMY_SIGN_ENABLED": "1"}
 _NO_GPG = "gpg-verify=false\n"
@@ -46,7 +46,7 @@ def of_system(signatures: str, **files: str) -> Case:
 
 
 def _unsigned_branch(device: Device) -> None:
-    must(ours("commit", f"--repo={device.published}", "-b", "new", "--tree=ref=main"))
+    commit(device.published, "-b", "new", "--subject=new", "--tree=ref=main")
     must(ours("summary", "-u", f"--repo={device.published}"))
 
 
