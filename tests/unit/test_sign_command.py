@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -365,3 +367,40 @@ def test_features_name_the_engines() -> None:
     shown = must(ours("--version"))
     assert "  - sign-ed25519\n" in f"{shown}\n"
     assert "  - sign-spki\n" in f"{shown}\n"
+
+
+_RUN = """
+import sys
+from pyostree.cli.main import main
+try:
+    main()
+finally:
+    sys.stderr.write("loaded" if "cryptography" in sys.modules else "")
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "is_needed"),
+    [
+        (["rev-parse", "main"], False),
+        (["show", "main"], False),
+        (["commit", "--branch=new", "."], False),
+        (["sign", "--sign-type=dummy", "main", "key"], False),
+        (["sign", "--verify", "main", ed25519_pair().public], True),
+    ],
+)
+def test_library_is_loaded_only_by_who_needs_it(
+    tmp_path: Path, words: list[str], *, is_needed: bool
+) -> None:
+    """It takes longer to load than most commands take altogether."""
+    repo = tmp_path / "repo"
+    make_signed_repo(repo, ed25519_pair())
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, words[0], f"--repo={repo}", *words[1:]],
+        cwd=tmp_path / "repo-tree",
+        env={**os.environ, "OSTREE_DUMMY_SIGN_ENABLED": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ("loaded" if is_needed else "")
