@@ -271,6 +271,16 @@ def test_secret_key_of_other_kind_signs_nothing(name: str) -> None:
     assert str(caught.value) == UNUSABLE
 
 
+def exponent_1() -> bytes:
+    """Return an RSA key with which a signature is the padded digest itself."""
+    der = spki_pair("rsa2048").public_bytes.removesuffix(bytes.fromhex("0203010001"))
+    shorter = bytearray(der + bytes.fromhex("020101"))
+    for position in (2, 21, 26):  # lengths of the key, of the bits, of the pair of numbers
+        length = int.from_bytes(shorter[position : position + 2], "big") - 2
+        shorter[position : position + 2] = length.to_bytes(2, "big")
+    return bytes(shorter)
+
+
 def bad_publics() -> dict[str, Callable[[], bytes]]:
     good = spki_pair("p256").public_bytes
     parameters = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"
@@ -288,6 +298,10 @@ def bad_publics() -> dict[str, Callable[[], bytes]]:
             .public_key()
             .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         ),
+        "exponent 1": lambda: spki_pair("rsa2048").public_bytes.replace(
+            bytes.fromhex("0203010001"), bytes.fromhex("0203000001")
+        ),
+        "shortest exponent 1": exponent_1,
         "not on the curve": lambda: good[:-1] + bytes([good[-1] ^ 1]),
         "point at infinity": lambda: (
             bytes.fromhex("3019301306072a8648ce3d020106082a8648ce3d030107") + b"\x03\x02\x00\x00"

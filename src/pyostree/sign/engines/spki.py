@@ -48,6 +48,7 @@ _MAX_KEY_BYTES = 32 << 10  # a secret RSA key of 16384 bits has about 9 KiB
 # Less than 112 bits of security: RSA of 1024 bits, P-192. The reference lets them pass.
 _MIN_RSA_BITS = 2048
 _MIN_CURVE_BITS = 224
+_MIN_EXPONENT = 3  # with 1, a signature is the digest
 _TROUBLE = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError, FormatError)
 
 
@@ -165,6 +166,8 @@ def _make_check(key: object) -> Check:
             verify = key.verify
         case RSAPublicKey():
             _check_strength("RSA", key.key_size, _MIN_RSA_BITS)
+            if key.public_numbers().e < _MIN_EXPONENT:  # older releases of the library load it
+                raise FormatError(_NO_KEY)
             verify = partial(_verify_rsa, key)
         case EllipticCurvePublicKey():
             _check_strength("EC", key.key_size, _MIN_CURVE_BITS)
