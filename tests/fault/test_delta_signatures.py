@@ -414,7 +414,7 @@ def test_who_only_looks_leaves_nothing_in_the_repository(
     expected = must(ours("static-delta", "show", f"--repo={offline.repo}", superblock))
     monkeypatch.setattr(superblock_file, "_MAX_IN_MEMORY_BYTES", 0)
     monkeypatch.setattr("pyostree.fs.dir.Dir.is_writable", lambda *_: False)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     made = []
     create = TempFile.__init__
 

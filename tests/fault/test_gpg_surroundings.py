@@ -20,7 +20,7 @@ from pyostree.sign.gpg.importer import import_keys
 from pyostree.sign.gpg.keyrings import Keyrings
 from pyostree.sign.gpg.result import describe
 from pyostree.sign.gpg.verifier import GpgVerifier
-from repo_lab import commit, make_repo, must, ours, write_files
+from repo_lab import commit, make_repo, must, ours, reference, write_files
 
 DATA = b"a commit"
 PROGRAM = "pyostree.sign.gpg.program"
@@ -64,7 +64,6 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def use_scratch(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.mkdir(parents=True)
     monkeypatch.setenv("TMPDIR", str(path))
-    monkeypatch.setattr("tempfile.tempdir", None)
     return path
 
 
@@ -126,6 +125,27 @@ def test_scratch_directory_of_any_name_serves(
     assert not list(place.iterdir())
 
 
+@pytest.mark.parametrize("kind", ["missing", "file", "relative"])
+def test_no_other_place_is_taken_when_there_is_no_scratch_directory(
+    tmp_path: Path, keys: GpgHome, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Least of all the current directory, which may be of people that are not to be trusted."""
+    (tmp_path / "file").write_bytes(b"")
+    repo = make_repo(tmp_path / "repo")
+    tree = write_files(tmp_path / "tree", {"a": "a\n"})
+    commit(repo, "-b", "main", *keys.options(KEYS[0]), f"--tree=dir={tree}")
+    must(ours("remote", "add", f"--repo={repo}", "origin", "http://example.com"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", kind if kind == "relative" else str(tmp_path / kind))
+    why = "Not a directory" if kind == "file" else "No such file or directory"
+    imported = ("remote", "gpg-import", f"--repo={repo}", "origin", f"--keyring={keys.armored(0)}")
+    for words in (("show", f"--repo={repo}", "main"), imported):
+        result = ours(*words)
+        assert result == reference(*words)
+        assert result.err.startswith("error: GPG: ")
+        assert result.err.endswith(f"{why}\n")
+
+
 def test_full_scratch_directory_lets_nothing_pass(
     scratch: Path, home: GpgHome, keyrings: Keyrings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +180,6 @@ def test_full_scratch_directory_lets_nothing_pass(
 
 def use_again(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(scratch))
-    monkeypatch.setattr("tempfile.tempdir", None)
 
 
 # -- the program -------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import BinaryIO, NamedTuple
 
-from pyostree.errors import NotFoundError, OstreeError
+from pyostree.errors import NotFoundError, OstreeError, doing
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.keyrings import MAX_KEYRING_BYTES
@@ -75,7 +76,9 @@ def read_keys(stream: BinaryIO) -> bytes:
 
 def _export(source: bytes, key_ids: Sequence[str]) -> bytes:
     """Return the keys of `source` that are wanted, in binary form."""
-    with private_directory(HOME_PREFIX) as home:
+    with ExitStack() as stack:
+        with doing("Unable to configure context"):
+            home = stack.enter_context(private_directory(HOME_PREFIX))
         home.create_file(KEYRING, b"", mode=0o600)
         run_private(home, ["--import"], source)
         fingerprints = [_find(home, key_id) for key_id in key_ids]

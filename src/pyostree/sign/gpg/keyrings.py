@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import NamedTuple
@@ -94,10 +95,18 @@ def read_key_files(path: str) -> Keyrings:
                 names = sorted(n for n in directory.list() if directory.is_file(n, follow=False))
                 return Keyrings(imports=tuple(read_keyring(directory, name) for name in names))
         try:
+            _check_opens(parent, name)
             return Keyrings(imports=(read_keyring(parent, name),))
         except OSError as err:
             err.__notes__ = [f"openat({path})", "GPG", "GPG"]
             raise
+
+
+def _check_opens(parent: Dir, name: str) -> None:
+    """Refuse a pipe, for whose other end nobody is to wait."""
+    status = parent.try_stat(name)
+    if status is not None and stat.S_ISFIFO(status.st_mode):
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
 
 
 def _above(path: str) -> tuple[Dir, str]:
