@@ -104,7 +104,7 @@ def read_key_files(path: str) -> Keyrings:
 
 def _check_opens(parent: Dir, name: str) -> None:
     """Refuse a pipe, for whose other end nobody is to wait."""
-    status = parent.try_stat(name)
+    status = parent.try_stat(name, follow=True)
     if status is not None and stat.S_ISFIFO(status.st_mode):
         raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
 
