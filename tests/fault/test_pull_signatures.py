@@ -445,6 +445,21 @@ def test_pull_local_asks_no_engine(tmp_path: Path, vendor: Vendor, client: Clien
     assert client.refuses().startswith(f"Can't verify commit {vendor.new}: ed25519: ")
 
 
+def test_repository_by_its_url_must_have_what_its_keys_remote_demands(
+    tmp_path: Path, vendor: Vendor, client: Client
+) -> None:
+    source = copy_tree(vendor.path, tmp_path / "source")
+    detached = source / vendor.file(vendor.new, "commitmeta").relative_to(vendor.path)
+    detached.write_bytes(vendor.signatures(vendor.new, EVIL))
+    client.demand("ed25519")
+    url, terms = f"file://{source}", PullOptions(ref_remote="origin")
+    with Repo.open(client.path) as repo:
+        with pytest.raises(VerificationError, match="ed25519: Signature couldn't be verified"):
+            pull(repo, url, [Wanted("main")], terms)
+        assert client.commits() == set()
+        pull(repo, url, [Wanted("main")], terms._replace(disable_sign_verify=True))
+
+
 # -- static deltas -----------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ def pull_local(
     report: Report | None = None,
     watch: Watch = UNWATCHED,
 ) -> PullResult:
-    """Pull from the repository at a path.
+    """Pull from the repository at a path; no engine is asked for signatures.
 
     Args:
         wanted: refs and commits; none: all refs that the source has.
@@ -34,6 +34,7 @@ def pull_local(
         OstreeError: the repository's refs are unchanged.
     """
     check_options(options)
+    options = options._replace(disable_sign_verify=True)
     site = PullSite(repo, report, watch)
     with PullTerms(repo, Remotes.load(repo), f"{FILE_URL}{source_path}", options) as terms:
         terms.check_deltas()

@@ -60,7 +60,7 @@ class PullOptions(NamedTuple):
         gpg_verify: check signatures of commits; None: as the remote is configured.
         gpg_verify_summary: the same for the summary.
         disable_sign_verify: check no signatures of engines, of commits or of the summary, whatever
-            is configured.
+            is configured; `pull_local` does so in any case.
         ref_keyrings: keys to take in place of the remote's for the commits of some refs.
         summary: the bytes of the remote's summary, which then is not fetched.
         summary_signature: likewise; not without `summary`.

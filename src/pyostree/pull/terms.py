@@ -66,9 +66,9 @@ class PullTerms(Closing):
             raise InvalidNameError("Invalid remote name: it is empty")
         if self.ref_remote is None and not is_path:
             self.ref_remote = name
-        self.demands = _read_demands(remotes, name, options)
         # A repository that is named by its URL has no keys of its own.
         self._key_owner = options.ref_remote or name if is_path else name
+        self.demands = _read_demands(remotes, name, self._key_owner, options)
         self._opened = ExitStack()
         # These look for mistakes in the configuration before anything is fetched.
         self.commit_engines = self._open_engines("sign-verify", self.demands.engine_commits)
@@ -85,7 +85,7 @@ class PullTerms(Closing):
             return None
         from pyostree.remote.sign_keys import read_engine_demand
 
-        demand = read_engine_demand(self.remotes, self.name, option)
+        demand = read_engine_demand(self.remotes, self._key_owner, option)
         assert demand is not None
         return self._opened.enter_context(demand)
 
@@ -180,15 +180,25 @@ class PullTerms(Closing):
         return found
 
 
-def _read_demands(remotes: Remotes, name: str, options: PullOptions) -> Demands:
-    """Return which signatures a pull must check: the caller's wish, else the configuration's."""
+def _read_demands(remotes: Remotes, name: str, key_owner: str, options: PullOptions) -> Demands:
+    """Return which signatures a pull must check: the caller's wish, else the configuration's.
+
+    Args:
+        key_owner: the remote whose keys count; what it demands of engines, it does also of a
+            repository that is named by its URL.
+    """
     demands = read_demands(remotes, name)
     if options.gpg_verify is not None:
         demands = demands._replace(gpg_commits=options.gpg_verify)
     if options.gpg_verify_summary is not None:
         demands = demands._replace(gpg_summary=options.gpg_verify_summary)
     if options.disable_sign_verify:
-        demands = demands._replace(engine_commits=False, engine_summary=False)
+        return demands._replace(engine_commits=False, engine_summary=False)
+    if key_owner != name:
+        own = read_demands(remotes, key_owner)
+        demands = demands._replace(
+            engine_commits=own.engine_commits, engine_summary=own.engine_summary
+        )
     return demands
 
 
