@@ -12,6 +12,7 @@ import pytest
 
 from fault.power import every_cut, power_cut
 from fault.trace import replayed
+from pyostree.errors import VerificationError
 from pyostree.formats.objects import parse_checksum
 from pyostree.repo.commit import CommitRequest, TreeSource, commit
 from pyostree.repo.modifier import CommitModifier
@@ -135,3 +136,21 @@ def test_lock_that_cannot_be_had_does_not_hinder(
     monkeypatch.setattr("pyostree.repo.lock.try_lock_file", refuse)
     sign_with(repo, checksum, FIRST)
     assert is_signed(repo, checksum, FIRST.public)
+
+
+def test_any_flipped_bit_is_refused(tmp_path: Path) -> None:
+    """In the commit, or in its detached metadata with the signature."""
+    path = tmp_path / "repo"
+    checksum = parse_checksum(make_signed_repo(path, FIRST))
+    stored = path / "objects" / str(checksum)[:2] / f"{str(checksum)[2:]}.commit"
+    with Repo.open(path) as repo:
+        for file in (stored, stored.with_suffix(".commitmeta")):
+            good = file.read_bytes()
+            for position in range(len(good) * 8):
+                spoilt = bytearray(good)
+                spoilt[position // 8] ^= 1 << position % 8
+                file.write_bytes(spoilt)
+                with pytest.raises(VerificationError):
+                    verify_with_engine(repo, checksum, "ed25519", (FIRST.public,))
+            file.write_bytes(good)
+        assert verify_with_engine(repo, checksum, "ed25519", (FIRST.public,)) == FIRST.said
