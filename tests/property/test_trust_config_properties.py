@@ -63,8 +63,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 NAMES = ("ed25519", "spki", "dummy", "rot13", "true", "1", "false", "0", "yes", "gpg", "")
 FILES = (
-    "public.ed25519", "public.spki", "secret", "empty", "blank", "binary", "pipe", "to-pipe", "loop",
-    ".", "missing", "/", "", "/dev/null", "/dev/zero", "..",
+    "public.ed25519", "public.spki", "secret", "empty", "blank", "binary", "pipe", "to-pipe",
+    "loop", ".", "missing", "/", "", "/dev/null", "/dev/zero", "..",
 )  # fmt: skip
 _NOISE = st.text(alphabet=" \t\r\v\f\0\\=[]#;,\"':\udcffäAs/+-\n", max_size=6)
 _NAMES = st.lists(st.sampled_from(NAMES) | _NOISE, max_size=3)
