@@ -57,6 +57,10 @@ MISCONFIGURED = (
     "key-unusable-true", "file-missing", "file-empty", "file-blank-line", "file-unusable",
     "file-missing-and-key", "system-and-list", "engine-summary-no-key", "engine-summary-unknown",
 )  # fmt: skip
+REFERENCE_TAKES = (
+    "engine-summary-alone", "delta-demand-unsigned", "offline-unsigned-key",
+    "offline-demand-unsigned",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +85,16 @@ def test_row_ends_as_the_page_says(
         assert result.status == expected.status, expected.err
         if case.alike_text:
             assert _plain_err(device, result) == _plain_err(other, expected)
+
+
+@pytest.mark.parametrize("name", REFERENCE_TAKES)
+def test_what_the_reference_takes_is_as_the_page_says(
+    name: str, published: dict[bool, Vendor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert f"`{name}`" in PAGE.read_text().partition("Four times we refuse")[2].partition(".")[0]
+    assert OUTCOMES[name].verdict == "refused"
+    _, result = _run(published, tmp_path / "theirs", CASES[name], reference, monkeypatch)
+    assert result.status == 0, result.err
 
 
 @pytest.mark.parametrize("name", MISCONFIGURED)
