@@ -9,10 +9,10 @@ import re
 from typing import NamedTuple
 
 _BLANKS = " \t\n\v\f\r"
-_MAILBOX = re.compile(
-    r"(?!.*\.\.)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
-    r"@[A-Za-z0-9.\x80-\U0010ffff-]*[A-Za-z0-9\x80-\U0010ffff-]"
-)
+# Ranges are of ASCII only: one up to the last character takes 20 ms to compile.
+_NOT_IN_LOCAL = r"\x00-\x20\"(),:;<>@\[\\\]\x7f"
+_NOT_IN_DOMAIN = r"\x00-,/:-@\[-`{-\x7f"
+_MAILBOX = re.compile(rf"(?!.*\.\.)[^{_NOT_IN_LOCAL}]+@[^{_NOT_IN_DOMAIN}]*[^.{_NOT_IN_DOMAIN}]")
 
 
 class UserIdParts(NamedTuple):
