@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpg_lab import KEYS, GpgHome
+from pyostree.formats.openpgp import encode_literal
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.keyrings import Keyrings
@@ -208,3 +210,26 @@ def test_process_ends_with_the_verifier(
             verifier.verify(DATA, [signatures["good"]])
         assert [process.poll() for process in processes] == [None]
     assert [process.poll() for process in processes] == [-9]
+
+
+def test_time_goes_on_for_the_process_that_stays(keys: GpgHome, keyrings: Keyrings) -> None:
+    ending = keys.run(
+        f"--local-user={KEYS[0]}", "--default-sig-expire=seconds=3", "--detach-sign", stdin=DATA
+    )
+    with GpgVerifier(keyrings) as verifier:
+        seen = [verifier.verify(DATA, [ending])[0].status for _ in range(2)]
+        time.sleep(max(seen[0].expires + 0.1 - time.time(), 0))
+        seen.append(verifier.verify(DATA, [ending])[0].status)
+    assert [one.is_valid for one in seen] == [True, True, False]
+    assert seen[-1].is_expired
+
+
+def test_file_that_was_there_before_is_not_looked_at(
+    tmp_path: Path, keyrings: Keyrings, signatures: dict[str, bytes]
+) -> None:
+    with private_directory("ostree-gpg-") as home, Session(home) as session:
+        home.create_file(KEYRING, keyrings.streams[0])
+        good = signatures["good"]
+        home.create_file("message-1", good + encode_literal(DATA))
+        assert session.confirm(good, b"another", 1) == ()
+        assert session.confirm(good, DATA, 1)[0].is_valid

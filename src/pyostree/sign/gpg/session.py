@@ -67,7 +67,8 @@ class Session(Closing):
             return ()
         self._asked += 1
         name = f"message-{self._asked}"  # never one twice: no answer fits another question
-        self._home.create_file(name, packets + encode_literal(data), mode=0o600)
+        if not self._home.create_file(name, packets + encode_literal(data), mode=0o600):
+            return ()  # what is there is not ours
         try:
             answer = self._ask(name)
         finally:
