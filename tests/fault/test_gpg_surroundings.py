@@ -217,6 +217,21 @@ def test_program_that_cannot_be_run_lets_nothing_pass(
         is_good(keyrings, good)
 
 
+def test_keys_that_are_read_in_part_are_not_used(
+    tmp_path: Path, home: GpgHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has not been read may be that one of them is revoked."""
+    good, key = sign(home, KEYS[0]), home.run("--export", KEYS[0])
+    for end in ("kill -9 $$", "exit 2"):
+        script = f"""
+            case "$*" in *--import*) /usr/bin/gpg "$@" > /dev/null; {end};; esac
+            exec /usr/bin/gpg "$@"
+        """
+        use_program(tmp_path / end.split()[0], script, monkeypatch)
+        with pytest.raises(VerificationError, match="Failed to import keys"):
+            is_good(Keyrings((), (key,)), good)
+
+
 @pytest.mark.parametrize("over", ["http", "file", "pull-local"])
 def test_history_needs_few_processes(
     tmp_path: Path, home: GpgHome, monkeypatch: pytest.MonkeyPatch, over: str
@@ -321,4 +336,6 @@ def test_keys_that_unfold_to_gigabytes_are_given_up(
     assert len(packet) < 2000
     with pytest.raises(OstreeError):
         import_keys(b"", packet)
-    assert not is_good(Keyrings((), (packet,)), sign(home, KEYS[0]))
+    good = sign(home, KEYS[0])
+    assert not is_good(Keyrings((), (packet,)), good)
+    assert is_good(Keyrings((), (packet, sound)), good)

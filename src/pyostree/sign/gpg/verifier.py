@@ -105,12 +105,18 @@ class GpgVerifier(Closing):
 
 
 def _import(home: Dir, files: Sequence[bytes]) -> None:
-    """Add keys, binary or armored, to a home; a file without any does no harm."""
+    """Add keys, binary or armored, to a home; a file without any does no harm.
+
+    Raises:
+        VerificationError: gpg has not read them all; what is missing may be a revocation.
+    """
     names = [f"keys-{number}" for number in range(len(files))]
     for name, content in zip(names, files, strict=True):
         home.create_file(name, content, mode=0o600)
     if names:
-        run_private(home, ["--import", "--", *(f"{home.label}/{name}" for name in names)])
+        output = run_private(home, ["--import", "--", *(f"{home.label}/{name}" for name in names)])
+        if output.status < 0 or not has_word(output.lines(), "IMPORT_RES"):
+            raise VerificationError(f"Failed to import keys: {output.reason}")
     for name in names:
         home.remove(name)
 
