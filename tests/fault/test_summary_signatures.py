@@ -75,6 +75,30 @@ def cached(client: Client) -> Path:
     return client.path / "tmp/cache/summaries/origin"
 
 
+@pytest.mark.parametrize("option", ["sign-verify", OPTION])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("spki", "No keys found for required signapi type spki"),
+        ("nosuch", "Requested signature type is not implemented"),
+    ],
+)
+def test_wrong_configuration_is_told_before_a_request(
+    tmp_path: Path,
+    published: Published,
+    server: ScriptedServer,
+    option: str,
+    value: str,
+    message: str,
+) -> None:
+    client = Client(tmp_path / "client", published.vendor, server.url)
+    client.set(**{option: value})
+    assert client.refuses() == message
+    for what in ("refs", "summary"):
+        assert look(client, what).err == f"error: {message}\n"
+    assert server.requests == []
+
+
 # What the server has: the summary, its signatures, and what the engines say to that.
 Spoil = Callable[[Published], tuple[bytes | None, bytes | None]]
 LONE = r"(ed25519|spki): Signature couldn't be verified with: key '[0-9a-f]+'"

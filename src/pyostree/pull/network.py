@@ -243,7 +243,8 @@ class NetworkSupplier:
     def _receive(self, completed: Completed) -> None:
         name = completed.request.tag
         if not isinstance(name, ObjectName):
-            self._receive_delta(completed)
+            assert self.deltas is not None
+            self.deltas.receive(completed)
             return
         if completed.error is not None:
             if not completed.missing or not self._skip_missing(name):
@@ -262,10 +263,6 @@ class NetworkSupplier:
         with body:
             data = body.read()
         self._metadata.receive(name, data)
-
-    def _receive_delta(self, completed: Completed) -> None:
-        assert self.deltas is not None
-        self.deltas.receive(completed)
 
     def _skip_missing(self, name: ObjectName) -> bool:
         """Go on without an object that the remote lacks; return False when that is impossible."""
