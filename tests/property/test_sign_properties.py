@@ -76,9 +76,11 @@ def test_loading_gives_keys_or_our_errors(
         assert not load_key_directories(engine, str(base)).usable()
 
 
-@given(keys, st.binary(max_size=80))
-def test_any_spki_key_verifies_or_refuses(key: bytes, signature: bytes) -> None:
-    verifier = find_engine("spki").open_verifier(TrustedKeys((key,)))
+@given(keys, st.frozensets(keys, max_size=2), st.binary(max_size=80))
+def test_any_spki_key_verifies_or_refuses(
+    key: bytes, revoked: frozenset[bytes], signature: bytes
+) -> None:
+    verifier = find_engine("spki").open_verifier(TrustedKeys((key,), revoked))
     with pytest.raises(VerificationError):
         verifier.check(DATA, (signature,))
 

@@ -26,7 +26,7 @@ from pyostree.sign.engine import ENGINE_NAMES, all_engines, find_engine
 from pyostree.sign.engines.edwards import is_weak_ed448, is_weak_ed25519
 from pyostree.sign.trust import TrustedKeys
 from repo_lab import must, ours
-from sign_lab import dummy_pair, ed25519_pair, spki_pair
+from sign_lab import KeyPair, dummy_pair, ed25519_pair, spki_pair
 
 SECRET = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg=="
 PUBLIC = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
@@ -281,6 +281,12 @@ def exponent_1() -> bytes:
     return bytes(shorter)
 
 
+def dsa_public() -> bytes:
+    """Return a key of a kind that is not known here."""
+    made = dsa.generate_private_key(1024).public_key()
+    return made.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
 def bad_publics() -> dict[str, Callable[[], bytes]]:
     good = spki_pair("p256").public_bytes
     parameters = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"
@@ -293,11 +299,7 @@ def bad_publics() -> dict[str, Callable[[], bytes]]:
         "x25519": lambda: raw_pair(x25519.X25519PrivateKey.generate())[1],
         "x448": lambda: raw_pair(x448.X448PrivateKey.generate())[1],
         "pss": lambda: as_pss(spki_pair("rsa2048").public_bytes),
-        "dsa": lambda: (
-            dsa.generate_private_key(1024)
-            .public_key()
-            .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        ),
+        "dsa": dsa_public,
         "exponent 1": lambda: spki_pair("rsa2048").public_bytes.replace(
             bytes.fromhex("0203010001"), bytes.fromhex("0203000001")
         ),
@@ -348,12 +350,44 @@ def test_weak_key_neither_signs_nor_verifies(
 
 def test_compressed_point_is_a_key() -> None:
     pair = spki_pair("p256")
+    signature = find_engine("spki").parse_secret_key(pair.secret).sign(b"data")
+    assert verify("spki", compressed(pair), b"data", signature)
+
+
+def test_key_revoked_in_one_form_counts_in_none() -> None:
+    pair, other = spki_pair("p256"), spki_pair("ed25519")
+    engine = find_engine("spki")
+    signatures = tuple(engine.parse_secret_key(one.secret).sign(b"data") for one in (pair, other))
+    forms = (pair.public_bytes, compressed(pair))
+    for trusted in forms:
+        for revoked in forms:
+            keys = TrustedKeys((trusted, other.public_bytes), frozenset([revoked, dsa_public()]))
+            verifier = engine.open_verifier(keys)
+            with pytest.raises(VerificationError):
+                verifier.check(b"data", signatures[:1])
+            assert verifier.check(b"data", signatures) == other.said
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda der: b"", lambda der: der[:-3], lambda der: der + b"\0", lambda der: b"no key"],
+)
+def test_what_is_revoked_and_no_key_is_an_error(spoil: Callable[[bytes], bytes]) -> None:
+    """Part of a key, say, that lost its last line: nobody knows which key was to be revoked."""
+    pair = spki_pair("ed25519")
+    engine = find_engine("spki")
+    signature = engine.parse_secret_key(pair.secret).sign(b"data")
+    keys = TrustedKeys((pair.public_bytes,), frozenset([spoil(spki_pair("p256").public_bytes)]))
+    with pytest.raises(VerificationError, match=r"^spki: A revoked key: "):
+        engine.open_verifier(keys).check(b"data", (signature,))
+
+
+def compressed(pair: KeyPair) -> bytes:
+    """Return another way to write the public key of a pair of P-256."""
     loaded = serialization.load_der_public_key(pair.public_bytes)
     assert isinstance(loaded, ec.EllipticCurvePublicKey)
     point = loaded.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-    head = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
-    signature = find_engine("spki").parse_secret_key(pair.secret).sign(b"data")
-    assert verify("spki", head + point, b"data", signature)
+    return bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200") + point
 
 
 # -- all ---------------------------------------------------------------------------------------

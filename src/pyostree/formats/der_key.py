@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pyostree.errors import FormatError
 
-_INTEGER, _OCTETS, _OID, _SEQUENCE = 0x02, 0x04, 0x06, 0x30
+_INTEGER, _BITS, _OCTETS, _OID, _SEQUENCE = 0x02, 0x03, 0x04, 0x06, 0x30
 _LONG_LENGTH = 0x80
 _MAX_LENGTH_BYTES = 4
 
@@ -40,8 +40,23 @@ def public_key_algorithm(der: bytes) -> KeyAlgorithm:
     return _identified(_first(_expect(_first(der), _SEQUENCE)))
 
 
+def check_public_key_form(der: bytes) -> None:
+    """Raise `FormatError` for what is no SubjectPublicKeyInfo of any kind of key, or not whole."""
+    whole = _first(der)
+    identifier = _first(_expect(whole, _SEQUENCE))
+    _expect(_first(_expect(identifier, _SEQUENCE)), _OID)
+    key = _first(identifier.rest)
+    _expect(key, _BITS)
+    if whole.rest or key.rest:
+        raise FormatError("something follows a key in DER")
+
+
 def secret_key_algorithm(der: bytes) -> KeyAlgorithm:
-    """Return what a secret key is for, PKCS #8 or of an older form (errors as above)."""
+    """Return what a secret key is for, PKCS #8 or of an older form.
+
+    Raises:
+        FormatError: it is none, or for something else than signing.
+    """
     version = _first(_expect(_first(der), _SEQUENCE))
     _expect(version, _INTEGER)
     second = _first(version.rest)

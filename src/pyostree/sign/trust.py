@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyostree.errors import (
@@ -38,10 +38,21 @@ class TrustedKeys(NamedTuple):
     trusted: tuple[bytes, ...] = ()
     revoked: frozenset[bytes] = frozenset()
 
-    def usable(self) -> tuple[bytes, ...]:
-        """Return the keys that count, the last loaded first."""
+    def usable(self, normal: Callable[[bytes], bytes] = bytes) -> tuple[bytes, ...]:
+        """Return the keys that count, the last loaded first.
+
+        Args:
+            normal: returns the one form of a key that may be written in several ways; raises
+                `FormatError` for what is no key.
+
+        Raises:
+            FormatError: what was to be revoked is no key.
+        """
         unique = dict.fromkeys(self.trusted)
-        return tuple(key for key in reversed(unique) if key not in self.revoked)
+        if not self.revoked:
+            return tuple(reversed(unique))
+        revoked = set(map(normal, self.revoked))
+        return tuple(key for key in reversed(unique) if not {key, _or_same(normal, key)} & revoked)
 
     def with_key(self, key: bytes) -> TrustedKeys:
         """Return these and one more."""
@@ -50,6 +61,13 @@ class TrustedKeys(NamedTuple):
     def with_first(self, keys: tuple[bytes, ...]) -> TrustedKeys:
         """Return these and others, as if the others had been loaded before."""
         return self._replace(trusted=(*keys, *self.trusted))
+
+
+def _or_same(normal: Callable[[bytes], bytes], key: bytes) -> bytes:
+    try:
+        return normal(key)
+    except FormatError:
+        return key  # it is told of when it is used
 
 
 def load_key_file(engine: Engine, path: str) -> TrustedKeys:

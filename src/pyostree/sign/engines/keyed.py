@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyostree.errors import VerificationError
+from pyostree.errors import FormatError, VerificationError
 from pyostree.sign.trust import TrustedKeys, load_key_directories
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class KeyedVerifier:
         open_key: returns what checks signatures by a key; raises `VerificationError` when the key
             is none. It is called once for each key.
         check_form: raises `VerificationError` for a signature that no key can have made.
+        normal: returns the one form of a key that may be written in several ways: revoked in one,
+            it does not count in any. It raises `FormatError` for what is no key.
     """
 
     def __init__(
@@ -35,11 +37,14 @@ class KeyedVerifier:
         keys: TrustedKeys | None,
         open_key: Callable[[bytes], Check],
         check_form: Callable[[bytes], None] = lambda signature: None,
+        normal: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self._engine = engine
         self._keys = keys
         self._open_key = open_key
         self._check_form = check_form
+        self._normal = normal
+        self._usable: tuple[bytes, ...] | None = None
         self._opened: dict[bytes, Check] = {}
 
     @property
@@ -59,7 +64,7 @@ class KeyedVerifier:
             raise VerificationError(f"{name}: commit have no signatures of my type")
         if self._keys is None:
             self._keys = load_key_directories(self._engine)
-        keys = self._keys.usable()
+        keys = self._usable_keys(self._keys)
         if len(signatures) * len(keys) > _MAX_ATTEMPTS:
             raise VerificationError(f"{name}: More than {_MAX_ATTEMPTS} signatures times keys")
         for signature in signatures:
@@ -72,6 +77,14 @@ class KeyedVerifier:
     def close(self) -> None:
         """Forget the keys."""
         self._opened.clear()
+
+    def _usable_keys(self, keys: TrustedKeys) -> tuple[bytes, ...]:
+        if self._usable is None:
+            try:
+                self._usable = keys.usable(self._normal)
+            except FormatError as err:
+                raise VerificationError(f"{self._engine.name}: A revoked key: {err}") from None
+        return self._usable
 
     def _is_by(self, key: bytes, signature: bytes, data: bytes) -> bool:
         if key not in self._opened:

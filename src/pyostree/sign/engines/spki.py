@@ -29,7 +29,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pyostree.errors import FormatError, VerificationError
-from pyostree.formats.der_key import KeyAlgorithm, public_key_algorithm, secret_key_algorithm
+from pyostree.formats.der_key import (
+    KeyAlgorithm,
+    check_public_key_form,
+    public_key_algorithm,
+    secret_key_algorithm,
+)
 from pyostree.formats.lenient_base64 import decode_lenient_base64
 from pyostree.formats.pem import iter_pem
 from pyostree.sign.engine import Engine
@@ -126,7 +131,7 @@ class Spki:
 
     def open_verifier(self, keys: TrustedKeys | None) -> KeyedVerifier:
         """Return what verifies with these keys; None: with those of this machine."""
-        return KeyedVerifier(self, keys, _open_key)
+        return KeyedVerifier(self, keys, _open_key, normal=_normal_form)
 
 
 ENGINE: Engine = Spki()
@@ -220,6 +225,16 @@ def _load_secret(der: bytes) -> object:
 def _check_strength(kind: str, bits: int, least: int) -> None:
     if bits < least:
         raise FormatError(f"{_NO_KEY}: {kind} keys of {bits} bits are too weak")
+
+
+def _normal_form(der: bytes) -> bytes:
+    """Return a key as everyone writes it: points of curves, for one, have shorter forms as well."""
+    try:
+        key = _load(der, public_key_algorithm, load_der_public_key)
+    except FormatError:
+        check_public_key_form(der)
+        return der  # of a kind that counts here neither trusted nor revoked
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _iter_blocks(content: bytes, label: str) -> Iterator[bytes]:
