@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from pyostree.errors import OstreeError, UnsupportedError
+from pyostree.errors import OstreeError, UnsupportedError, VerificationError
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
 
@@ -56,9 +56,16 @@ class Output(NamedTuple):
 
 
 def run_private(home: Dir, arguments: Sequence[str], data: bytes | None = None) -> Output:
-    """Run gpg in a home of our own."""
+    """Run gpg in a home of our own.
+
+    Raises:
+        VerificationError: it was killed; what it has said may lack the rest.
+    """
     arguments = [f"--homedir={home.label}", *_PRIVATE, *arguments]
-    return _run(arguments, home, data, is_private=True)
+    output = _run(arguments, home, data, is_private=True)
+    if output.status < 0:
+        raise VerificationError(f"gpg was killed by signal {-output.status}")
+    return output
 
 
 def start_private(home: Dir, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
