@@ -321,9 +321,17 @@ def test_keys_that_would_not_count_are_refused_and_nothing_is_configured(repo: R
     first, second = (SigningKey.generate().public_key for _ in range(2))
     with pytest.raises(ConflictError, match="one key and one file"):
         repo.remotes.add("origin", "http://a", sign_verify=[first, second])
-    for bad in (PublicKey("nonsense"), PublicKey("")):
-        with pytest.raises(FormatError, match="Invalid ed25519 public key"):
+    unsound = [
+        PublicKey("nonsense"),
+        PublicKey(""),
+        PublicKey("AAAA", "spki"),
+        PublicKey("", "spki"),
+    ]
+    for bad in unsound:
+        with pytest.raises(FormatError, match=r"Invalid ed25519 public key|spki key"):
             repo.remotes.add("origin", "http://a", sign_verify=[bad])
+        with pytest.raises(FormatError, match=r"Invalid ed25519 public key|spki key"):
+            bad.write(f"{repo.path}/key")
     with pytest.raises(NotFoundError, match="Unable to export keys"):
         repo.remotes.add("origin", "http://a", gpg_keys=b"nonsense", sign_verify=[first])
     with pytest.raises(UnsupportedError):

@@ -41,9 +41,9 @@ class PublicKey(NamedTuple):
             FileExistsError: there is a file of that name.
             FormatError: the text is no key.
         """
-        from pyostree.sign.engines.key_pairs import encode_public_key_file
+        from pyostree.sign.engines.key_pairs import encode_public_key_file, parse_sound_public_key
 
-        key = find_engine(self.engine).parse_public_key(self.text)
+        key = parse_sound_public_key(self.engine, self.text)
         _create(path, encode_public_key_file(self.engine, key), 0o644)
 
 

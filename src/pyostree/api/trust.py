@@ -29,6 +29,8 @@ def sign_verify_arguments(keys: Iterable[PublicKey | PublicKeyFile]) -> tuple[st
         FormatError: a key is none.
         UnsupportedError: there is no such engine.
     """
+    from pyostree.sign.engines.key_pairs import parse_sound_public_key
+
     found: dict[str, str] = {}
     for key in keys:
         engine = find_engine(key.engine)
@@ -36,7 +38,7 @@ def sign_verify_arguments(keys: Iterable[PublicKey | PublicKeyFile]) -> tuple[st
             # The one who pulls may be in another directory.
             kind, value = f"{engine.name}=file", os.path.abspath(key.path)
         else:
-            engine.parse_public_key(key.text)
+            parse_sound_public_key(engine.name, key.text)
             kind, value = f"{engine.name}=inline", key.text
         if kind in found:
             raise ConflictError(

@@ -9,11 +9,11 @@ import textwrap
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from pyostree.errors import UnsupportedError
+from pyostree.errors import FormatError, UnsupportedError, VerificationError
 from pyostree.sign.engine import SecretKey, find_engine
 from pyostree.sign.engines.dummy import DummySecretKey
 from pyostree.sign.engines.ed25519 import Ed25519SecretKey
-from pyostree.sign.engines.spki import SpkiSecretKey
+from pyostree.sign.engines.spki import SpkiSecretKey, check_sound
 
 _PEM_COLUMNS = 64
 
@@ -48,6 +48,22 @@ def public_key_of(key: SecretKey) -> bytes:
         case DummySecretKey():
             return key.text
     raise TypeError(f"{type(key).__name__} is no key of an engine")
+
+
+def parse_sound_public_key(engine_name: str, text: str) -> bytes:
+    """Return the public key that a text stands for, after looking at more than its length.
+
+    Raises:
+        FormatError: it is none, or too weak.
+        UnsupportedError: there is no such engine.
+    """
+    key = find_engine(engine_name).parse_public_key(text)
+    if engine_name == "spki":
+        try:
+            check_sound(key)
+        except VerificationError as err:
+            raise FormatError(str(err)) from None
+    return key
 
 
 def format_public_key(engine_name: str, key: bytes) -> str:

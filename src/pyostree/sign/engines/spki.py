@@ -158,6 +158,11 @@ def _open_key(der: bytes) -> Check:
         raise VerificationError(str(err)) from None
 
 
+def check_sound(der: bytes) -> None:
+    """Raise `VerificationError` for what is no public key, or none that is good for anything."""
+    _open_key(der)
+
+
 def _make_check(key: object) -> Check:
     verify: Callable[[bytes, bytes], None]
     match key:
