@@ -90,7 +90,7 @@ def import_remote_keys(repo: Repo, name: str, source: bytes, key_ids: Sequence[s
     """
     with doing("GPG"):
         remotes = Remotes.load(repo)
-        remotes.get(name, "url")  # it must exist, here or in a parent
+        remotes.get_own_raw(name, "url")  # it must exist, here or in a parent
         old = remotes.read_own_keyring(name, max_bytes=MAX_KEYRING_BYTES)
         imported = import_keys(old or b"", source, key_ids)
         remotes.write_keyring(name, imported.keyring)
