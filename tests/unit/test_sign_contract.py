@@ -272,6 +272,12 @@ class KeyedContract(BoundToDataContract):
             with pytest.raises(VerificationError, match="More than 100000"):
                 verifier.check(DATA, (*self.sign(0), *(b"x",) * 50_001))
 
+    def test_large_data_are_not_hashed_thousands_of_times(self) -> None:
+        large = bytes(4 << 20)
+        with closing(self.open_verifier(0, 1)) as verifier:
+            with pytest.raises(VerificationError, match="4098 signatures times keys are too many"):
+                verifier.check(large, (b"x" * 64,) * 2_049)
+
 
 def ed25519_key(number: int) -> SecretKey:
     return find_engine("ed25519").parse_secret_key(ed25519_pair(number).secret)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Check = Callable[[bytes, bytes], bool]
 
 _MAX_NAMED_KEYS = 3  # an error names no more than these
+# Every attempt hashes all that is signed; who sends it may also send as many signatures as he likes.
 _MAX_ATTEMPTS = 100_000
+_MAX_HASHED_BYTES = 16 << 30
 _SUCCESS = ": Signature verified successfully with key "
 
 
@@ -65,8 +67,7 @@ class KeyedVerifier:
         if self._keys is None:
             self._keys = load_key_directories(self._engine)
         keys = self._usable_keys(self._keys)
-        if len(signatures) * len(keys) > _MAX_ATTEMPTS:
-            raise VerificationError(f"{name}: More than {_MAX_ATTEMPTS} signatures times keys")
+        self._check_cost(len(signatures) * len(keys), len(data))
         for signature in signatures:
             for key in keys:
                 self._check_form(signature)
@@ -77,6 +78,15 @@ class KeyedVerifier:
     def close(self) -> None:
         """Forget the keys."""
         self._opened.clear()
+
+    def _check_cost(self, attempts: int, size: int) -> None:
+        name = self._engine.name
+        if attempts > _MAX_ATTEMPTS:
+            raise VerificationError(f"{name}: More than {_MAX_ATTEMPTS} signatures times keys")
+        if attempts * size > _MAX_HASHED_BYTES:
+            raise VerificationError(
+                f"{name}: {attempts} signatures times keys are too many for {size} bytes"
+            )
 
     def _usable_keys(self, keys: TrustedKeys) -> tuple[bytes, ...]:
         if self._usable is None:
