@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Check = Callable[[bytes, bytes], bool]
 
 _MAX_NAMED_KEYS = 3  # an error names no more than these
-# Every attempt hashes all that is signed; who sends it may also send as many signatures as he likes.
+# Every attempt hashes all that is signed; who sends it may send any number of signatures.
 _MAX_ATTEMPTS = 100_000
 _MAX_HASHED_BYTES = 16 << 30
 _SUCCESS = ": Signature verified successfully with key "
