@@ -21,7 +21,8 @@ from pyostree.formats.gvariant import Variant
 from pyostree.repo.commit_metadata import Signer
 from pyostree.repo.repo import Repo
 from pyostree.repo.summary import update_summary
-from pyostree.sign.summaries import summary_signers
+from pyostree.sign.signers import key_signers
+from pyostree.sign.signing_order import summary_signers
 from repo_lab import Result, commit, link_tree, make_repo, must, ours, reference, write_files
 from sign_lab import DUMMY_ENVIRONMENT, make_pair
 
@@ -87,8 +88,8 @@ class Place:
     def signers(self, number: int = 0) -> tuple[Signer, ...]:
         """Return what signs a summary with a key; 0 is the one that counts."""
         if self.way == "gpg":
-            return summary_signers([KEYS[number]], str(self._home.path)).summary
-        return summary_signers([], None, [self._pairs[number].secret], self.way).summary
+            return summary_signers((), [KEYS[number]], str(self._home.path)).summary
+        return key_signers([self._pairs[number].secret], self.way)
 
     def _publish(self, repo: Path) -> Published:
         must(ours("summary", "-u", f"--repo={repo}", *self.options()))

@@ -38,11 +38,11 @@ def publish_summary(
     sign_keys: Sequence[SigningKey],
 ) -> None:
     """Write the summary, signed by some keys."""
-    update_summary(
-        repo,
-        metadata=as_metadata(metadata),
-        signers=make_signers(gpg_keys, gpg_home, sign_keys),
-    )
+    from pyostree.api.keys import signers_of
+    from pyostree.sign.signing_order import summary_signers
+
+    summary, commit = summary_signers(signers_of(sign_keys), gpg_keys, _as_text(gpg_home))
+    update_summary(repo, metadata=as_metadata(metadata), signers=summary, commit_signers=commit)
 
 
 def make_signers(
@@ -50,15 +50,14 @@ def make_signers(
     gpg_home: str | os.PathLike[str] | None,
     sign_keys: Sequence[SigningKey],
 ) -> tuple[Signer, ...]:
-    """Return what signs with keys, and with the secret ones of a home directory of GnuPG."""
-    signers: tuple[Signer, ...] = ()
-    if sign_keys:
-        from pyostree.api.keys import signers_of
+    """Return what signs a commit with keys, and with those of a home directory of GnuPG."""
+    if not sign_keys and not gpg_keys:
+        return ()
+    from pyostree.api.keys import signers_of
+    from pyostree.sign.signing_order import commit_signers
 
-        signers = signers_of(sign_keys)
-    if gpg_keys:
-        from pyostree.sign.gpg.detached import gpg_signer
+    return commit_signers(signers_of(sign_keys), gpg_keys, _as_text(gpg_home))
 
-        home = None if gpg_home is None else os.fspath(gpg_home)
-        signers += tuple(gpg_signer(key, home) for key in gpg_keys)
-    return signers
+
+def _as_text(gpg_home: str | os.PathLike[str] | None) -> str | None:
+    return None if gpg_home is None else os.fspath(gpg_home)

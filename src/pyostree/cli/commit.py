@@ -219,17 +219,12 @@ def _timestamp(date: str | None) -> int:
 
 
 def _signers(args: Args) -> tuple[Signer, ...]:
-    signers: tuple[Signer, ...] = ()
-    if args.sign or args.sign_from_file:
-        from pyostree.sign.signers import file_signers, key_signers
+    if not (args.sign or args.sign_from_file or args.gpg_sign):
+        return ()
+    from pyostree.sign.signing_order import commit_signers, named_signers
 
-        signers += key_signers(args.sign, args.sign_type, of_commits=True)
-        signers += file_signers(args.sign_from_file, args.sign_type, of_commits=True)
-    if args.gpg_sign:
-        from pyostree.sign.gpg.detached import gpg_signer
-
-        signers += tuple(gpg_signer(key_id, args.gpg_homedir) for key_id in args.gpg_sign)
-    return signers
+    by_engine = named_signers(args.sign, args.sign_from_file, args.sign_type)
+    return commit_signers(by_engine, args.gpg_sign, args.gpg_homedir)
 
 
 def _print_result(result: CommitResult, out: TextIO, *, table: bool) -> None:

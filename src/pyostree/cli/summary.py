@@ -100,6 +100,11 @@ def _update(
 def _signers(args: Args) -> tuple[tuple[Signer, ...], tuple[Signer, ...]]:
     if not args.gpg_sign and not args.sign:
         return (), ()
-    from pyostree.sign.summaries import summary_signers
+    from pyostree.sign.engine import find_engine
+    from pyostree.sign.signers import key_signers
+    from pyostree.sign.signing_order import summary_signers
 
-    return summary_signers(args.gpg_sign, args.gpg_homedir, args.sign, args.sign_type)
+    if args.sign and args.sign_type is not None:
+        find_engine(args.sign_type)
+    by_engine = key_signers(args.sign, args.sign_type)
+    return summary_signers(by_engine, args.gpg_sign, args.gpg_homedir)
