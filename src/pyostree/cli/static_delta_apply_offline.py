@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from pyostree.cli.needs import REPO_WRITABLE
-from pyostree.cli.options import filename, positional, positionals, text
+from pyostree.cli.options import positional, positionals
+from pyostree.cli.public_keys import PUBLIC_KEY_OPTIONS
 
 if TYPE_CHECKING:
     from pyostree.repo.repo import Repo
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
 PARAMETERS = "PATH [KEY...]"
 NEEDS = REPO_WRITABLE
 OPTIONS = (
-    text("sign-type", metavar="NAME", help="Kind of the signature to verify"),
-    filename("keys-file", metavar="NAME", help="Read public keys from this file"),
-    filename("keys-dir", metavar="NAME", help="Look for public keys in this directory"),
+    *PUBLIC_KEY_OPTIONS,
     positional("path", missing="PATH must be specified", plain=True),
     positionals("keys"),
 )

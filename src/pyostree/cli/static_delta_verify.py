@@ -6,7 +6,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from pyostree.cli.needs import REPO
-from pyostree.cli.options import filename, positional, positionals, text
+from pyostree.cli.options import positional, positionals
+from pyostree.cli.public_keys import PUBLIC_KEY_OPTIONS
 from pyostree.errors import OstreeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 PARAMETERS = "STATIC-DELTA-FILE [KEY-ID...]"
 NEEDS = REPO
 OPTIONS = (
-    text("sign-type", metavar="NAME", help="Kind of signature (default: ed25519)"),
-    filename("keys-file", metavar="NAME", help="Read public keys from a file"),
-    filename("keys-dir", metavar="NAME", help="Trust, and revoke, the keys below this directory"),
+    *PUBLIC_KEY_OPTIONS,
     positional("delta", missing="DELTA must be specified", plain=True),
     positionals("keys"),
 )
