@@ -91,11 +91,14 @@ def test_command_generates_keys_without_a_repository(
     assert SigningKey.read("secret", engine).public_key.text == public
 
 
-@pytest.mark.parametrize("words", [("main",), ("--verify",), ("--keys-file=other",)])
-def test_command_generates_or_signs(words: tuple[str, ...], tmp_path: Path) -> None:
-    failed = ours("sign", f"--generate-key={tmp_path}/secret", *words)
+@pytest.mark.parametrize(
+    "word", ["main", "", "-d", "--verify", "--keys-file=other", "--keys-dir=/etc", "--keys-dir="]
+)
+def test_command_generates_or_signs(word: str, tmp_path: Path) -> None:
+    failed = ours("sign", f"--generate-key={tmp_path}/secret", word)
     assert failed.status == 1
-    assert failed.err.endswith("error: --generate-key takes no COMMIT and no other keys\n")
+    message = "--generate-key takes no COMMIT and no option but --sign-type"
+    assert failed.err.endswith(f"error: {message}\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -241,6 +244,10 @@ def test_openpgp_signatures_are_told_in_detail(repo: Repo, keys: GpgHome) -> Non
     assert repo.signatures.delete("main", gpg_keys=KEYS[:2]) == 1  # the other is not trusted
 
 
+def configuration(repo: Repo) -> str:
+    return Path(repo.path, "config").read_text()
+
+
 # -- verifying ---------------------------------------------------------------------------------
 
 
@@ -264,6 +271,23 @@ def test_remote_with_two_engines_is_content_with_one(repo: Repo) -> None:
     (found,) = repo.signatures.verify("main", "origin")
     assert (found.engine, found.key) == ("spki", other.public_key.text)
     assert repo.remotes.list_keys("origin") == (own.public_key, other.public_key)
+    assert "\nsign-verify=ed25519;spki\n" in configuration(repo)
+
+
+def test_key_that_is_in_the_file_too_is_one_key(repo: Repo, tmp_path: Path) -> None:
+    key, other = (SigningKey.generate().public_key for _ in range(2))
+    path = tmp_path / "keys"
+    path.write_text(f"{other.text}\n{key.text}\n")
+    repo.remotes.add("origin", "http://a", sign_verify=[key, PublicKeyFile(path)])
+    assert "\nsign-verify=ed25519\n" in configuration(repo)
+    assert sorted(repo.remotes.list_keys("origin")) == sorted([key, other])
+
+
+def test_keys_win_over_what_settings_say(repo: Repo) -> None:
+    key = SigningKey.generate().public_key
+    settings = {"sign-verify": "false", "verification-ed25519-key": "none"}
+    assert repo.remotes.add("origin", "http://a", sign_verify=[key], settings=settings).sign_verify
+    assert repo.remotes.list_keys("origin") == (key,)
 
 
 def test_remote_that_demands_openpgp_too_needs_both(repo: Repo, keys: GpgHome) -> None:

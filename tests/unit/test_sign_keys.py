@@ -277,6 +277,28 @@ def test_what_is_said_of_a_commit_that_came(
 
 
 @pytest.mark.parametrize(
+    ("value", "others"),
+    [
+        ("ed25519", 0),
+        ("ed25519,ed25519", 0),
+        ("ed25519;ed25519", 1),
+        ("ed25519;ed25519,ed25519", 1),
+    ],
+)
+def test_engine_that_is_named_twice_by_remote_add_is_asked_once(
+    repo: Repo, value: str, others: int
+) -> None:
+    """What is named twice between semicolons the reference asks twice, and counts twice."""
+    demand = demand_of(repo, f"sign-verify={value}", *keys_of(ED25519))
+    assert demand is not None
+    with pytest.raises(VerificationError) as caught:
+        demand.check_fetched(DATA, signed(EVIL[0]))
+    counted = f"({others} other invalid signatures): " if others else ""
+    assert describe(caught.value) == WRONG + counted + failed(ED25519)
+    assert demand.check_fetched(DATA, signed(ED25519)) == ED25519.said
+
+
+@pytest.mark.parametrize(
     ("metadata", "message"),
     [
         (None, "spki: commit have no signatures of my type"),

@@ -97,7 +97,7 @@ class Remotes:
             ConflictError: the remote exists, or there are two keys of one engine.
             FormatError, NotFoundError: a key is none.
         """
-        from pyostree.api.trust import check_gpg_keys, sign_verify_arguments
+        from pyostree.api.trust import check_gpg_keys, sign_verify_settings
         from pyostree.remote.add_remote import IfExists, NewRemote, add_remote
 
         self._repo.check_writable()
@@ -105,9 +105,8 @@ class Remotes:
             name,
             url,
             tuple(branches),
-            options=tuple((settings or {}).items()),
+            options=(*(settings or {}).items(), *sign_verify_settings(sign_verify).items()),
             gpg_verify=gpg_verify,
-            sign_verify=sign_verify_arguments(sign_verify),
             collection_id=collection_id,
         )
         if gpg_keys:  # a remote without the keys that were meant would trust the machine's

@@ -21,8 +21,8 @@ def check_gpg_keys(keys: bytes) -> None:
     import_keys(b"", keys)
 
 
-def sign_verify_arguments(keys: Iterable[PublicKey | PublicKeyFile]) -> tuple[str, ...]:
-    """Return keys in the form of ``remote add --sign-verify``.
+def sign_verify_settings(keys: Iterable[PublicKey | PublicKeyFile]) -> dict[str, str]:
+    """Return what a remote's configuration says when it demands a signature by one of some keys.
 
     Raises:
         ConflictError: there are two of one kind, of which only one would count.
@@ -32,20 +32,25 @@ def sign_verify_arguments(keys: Iterable[PublicKey | PublicKeyFile]) -> tuple[st
     from pyostree.sign.engines.key_pairs import parse_sound_public_key
 
     found: dict[str, str] = {}
+    engines: list[str] = []
     for key in keys:
         engine = find_engine(key.engine)
         if isinstance(key, PublicKeyFile):
             # The one who pulls may be in another directory.
-            kind, value = f"{engine.name}=file", os.path.abspath(key.path)
+            kind, value = "file", os.path.abspath(key.path)
         else:
             parse_sound_public_key(engine.name, key.text)
-            kind, value = f"{engine.name}=inline", key.text
-        if kind in found:
+            kind, value = "key", key.text
+        setting = f"verification-{engine.name}-{kind}"
+        if setting in found:
             raise ConflictError(
                 f"A remote takes one key and one file of keys of type {engine.name}"
             )
-        found[kind] = value
-    return tuple(f"{kind}:{value}" for kind, value in found.items())
+        found[setting] = value
+        if engine.name not in engines:
+            engines.append(engine.name)
+    # Each name once, and semicolons between: the commas of `remote add` only we can read.
+    return {**found, "sign-verify": ";".join(engines)} if engines else {}
 
 
 def list_remote_keys(repo: Repo, name: str) -> tuple[GpgPublicKey | PublicKey, ...]:
@@ -59,5 +64,6 @@ def _engine_keys(remotes: Remotes, name: str) -> Iterator[PublicKey]:
     from pyostree.sign.engines.key_pairs import format_public_key
 
     for engine in all_engines():
-        for key in read_keys(remotes, name, engine).trusted:
+        # A key may be in the file and in the configuration, too.
+        for key in dict.fromkeys(read_keys(remotes, name, engine).trusted):
             yield PublicKey(format_public_key(engine.name, key), engine.name)

@@ -73,8 +73,9 @@ def _generate_key(args: Args, out: TextIO) -> None:
     from pyostree.sign.engine import DEFAULT_ENGINE
 
     assert args.generate_key is not None
-    if args.commit is not None or args.verify or args.keys_file is not None:
-        raise UsageError("--generate-key takes no COMMIT and no other keys")
+    others = args._replace(generate_key=None, sign_type=None)
+    if any(value not in (None, False, ()) for value in others):
+        raise UsageError("--generate-key takes no COMMIT and no option but --sign-type")
     key = SigningKey.generate(DEFAULT_ENGINE if args.sign_type is None else args.sign_type)
     key.write(args.generate_key)
     print(key.public_key.text, file=out)

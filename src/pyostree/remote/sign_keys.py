@@ -101,8 +101,10 @@ def read_engine_demand(remotes: Remotes, name: str, option: str) -> EngineDemand
     owner = remotes.key_owner(name)
     if remotes.get(name, option) in _ANY:
         return _demand((engine, read_keys(remotes, owner, engine)) for engine in all_engines())
-    # `remote add` of the reference joins names by commas, and itself reads semicolons only.
-    names = [one for item in remotes.get_list(name, option) or () for one in item.split(",")]
+    # `remote add` of the reference joins names by commas, one for each key, and itself reads
+    # semicolons only; of these it asks an engine that is named twice twice.
+    items = remotes.get_list(name, option) or ()
+    names = [one for item in items for one in dict.fromkeys(item.split(","))]
     engines = list(map(find_engine, names))
     return _demand((engine, _require_keys(remotes, owner, engine)) for engine in engines)
 
