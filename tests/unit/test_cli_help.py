@@ -90,3 +90,4 @@ def test_version_text_is_the_familiar_block() -> None:
     lines = version_text().splitlines()
     assert lines[:3] == ["libostree:", " Version: '2026.5'", " Features:"]
     assert all(line.startswith("  - ") for line in lines[3:])
+    assert "  - p2p" in lines  # the reference's word for find-remotes and create-usb

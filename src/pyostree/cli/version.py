@@ -12,6 +12,7 @@ _FEATURES = (
     "inode64",
     "libarchive",
     "libcurl",
+    "p2p",
     "release",
     "selinux",
     "sign-ed25519",
