@@ -10,7 +10,8 @@ from pyostree.errors import FormatError, VerificationError, doing
 from pyostree.formats.openpgp import count_signatures, dearmor
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
-from pyostree.sign.gpg.keyrings import Keyrings
+from pyostree.sign.gpg.copies import require_copies
+from pyostree.sign.gpg.keyrings import MAX_KEYRING_BYTES, Keyrings
 from pyostree.sign.gpg.keys import MIN_ID_LENGTH, Key, parse_keys
 from pyostree.sign.gpg.program import HOME_PREFIX, KEYRING, run_private
 from pyostree.sign.gpg.result import (
@@ -41,6 +42,8 @@ class GpgVerifier(Closing):
         self._home: Dir | None = None
         self._session: Session | None = None
         self._keys: tuple[Key, ...] | None = None
+        self._unread: str | None = None
+        self._merged: tuple[Key, ...] | None = None
 
     def close(self) -> None:
         """Remove the home."""
@@ -68,7 +71,8 @@ class GpgVerifier(Closing):
         """Return what is to be said about each signature of `data`.
 
         Raises:
-            VerificationError: there is no signature at all, or something that is none.
+            VerificationError: there is no signature at all, or something that is none, or there are
+                keys that cannot be read.
         """
         with doing("GPG"):
             packets, count = _join(signatures)
@@ -79,13 +83,34 @@ class GpgVerifier(Closing):
             else:
                 self._session = self._opened.enter_context(Session(home))
             found = found or _verify_alone(home, packets, data, count)
-            return tuple(with_key(status, self.list_keys()) for status in found)
+            if any(status.is_valid for status in found):
+                self._require_all_keys()
+            return tuple(map(self._with_key, found))
 
     def list_keys(self) -> tuple[Key, ...]:
         """Return all keys that count."""
         if self._keys is None:
-            self._keys = list_keys(self._open_home())
+            self._keys, self._unread = _list_keys(self._open_home())
         return self._keys
+
+    def _require_all_keys(self) -> None:
+        # After the damage there may be a copy of the same key, with its revocation.
+        self.list_keys()
+        if self._unread is not None:
+            raise VerificationError(f"Not all trusted keys can be read: {self._unread}")
+
+    def _with_key(self, status: SignatureStatus) -> GpgSignature:
+        keys = self.list_keys()
+        return with_key(require_copies(status, keys, self._merge_keys), keys)
+
+    def _merge_keys(self) -> tuple[Key, ...]:
+        if self._merged is None:
+            content = self._open_home().read_file(KEYRING, max_bytes=2 * MAX_KEYRING_BYTES)
+            with private_directory(HOME_PREFIX) as home:
+                home.create_file(KEYRING, b"", mode=0o600)
+                _import(home, (content,))
+                self._merged = list_keys(home)
+        return self._merged
 
     def find_primary(self, key_id: str) -> str | None:
         """Return the primary fingerprint of the one key that an id or user id names."""
@@ -123,8 +148,14 @@ def _import(home: Dir, files: Sequence[bytes]) -> None:
 
 def list_keys(home: Dir, *key_ids: str) -> tuple[Key, ...]:
     """Return the public keys in a home of ours, or those that are named."""
+    return _list_keys(home, *key_ids)[0]
+
+
+def _list_keys(home: Dir, *key_ids: str) -> tuple[tuple[Key, ...], str | None]:
+    """Return the same, and why there may be more; None when gpg has seen nothing wrong."""
     arguments = ["--with-colons", "--fixed-list-mode", "--list-keys", "--", *key_ids]
-    return parse_keys(run_private(home, arguments).lines())
+    output = run_private(home, arguments)
+    return parse_keys(output.lines()), output.reason if output.status else None
 
 
 def _verify_alone(
