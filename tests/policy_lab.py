@@ -196,10 +196,15 @@ class Vendor:
 
 
 class Device:
-    """A repository with the remote ``origin``, in a directory of its own."""
+    """A repository with the remote ``origin``, in a directory of its own.
+
+    Attributes:
+        checksum: the commit that it is to get.
+    """
 
     def __init__(self, vendor: Vendor, root: Path, case: Case, command: Command) -> None:
         self.vendor, self.root, self.case, self.command = vendor, root, case, command
+        self.checksum = vendor.checksum
         root.mkdir()
         self.repo = root / "repo"
         if case.sysroot:
@@ -233,6 +238,10 @@ class Device:
         (self.repo / "config").write_text(text.replace("[core]", f"[core]\nparent={parent}"))
         return parent
 
+    def object(self, kind: str) -> Path:
+        """Return where the commit, or its detached metadata, is published."""
+        return self.published / f"objects/{self.checksum[:2]}/{self.checksum[2:]}.{kind}"
+
     def have(self) -> None:
         """Get the commit, as a local branch, by a way on which nobody asks for signatures."""
         self.must("pull-local {published} main")
@@ -243,12 +252,10 @@ class Device:
 
     def resign(self, signatures: str) -> None:
         """Publish the commit with other signatures; empty: with no detached metadata."""
-        vendor = self.vendor
-        path = self.published / vendor.path(vendor.checksum, "commitmeta").relative_to(vendor.base)
+        path = self.object("commitmeta")
         path.unlink()
         if signatures:
-            data = vendor.path(vendor.checksum, "commit").read_bytes()
-            path.write_bytes(vendor.dictionary(signatures, data))
+            path.write_bytes(self.vendor.dictionary(signatures, self.object("commit").read_bytes()))
 
     def summary(self) -> dict[str, bytes]:
         """Return the published summary with its signatures."""

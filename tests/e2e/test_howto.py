@@ -3,6 +3,9 @@
 A line that starts with ``$ `` is a command (a trailing backslash continues it); the lines under it
 are what it prints. ``...`` in a line stands for anything within it, a line of only ``...`` for any
 lines.
+
+Each step runs in a fresh shell, where nobody is who follows the page by hand: what would change the
+shell for the next step (``cd``) is no step.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from typing import NamedTuple
 import pytest
 
 PAGES = sorted((Path(__file__).parents[2] / "docs/how-to").glob("*.md"))
+_CHANGES_SHELL = re.compile(r"(?:^|[;&|!{]\s*)(?:cd|pushd|export|umask)\s", re.MULTILINE)
+_SUBSHELL = re.compile(r"\([^()]*\)")
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -31,7 +36,14 @@ def steps(page: str) -> Iterator[Step]:
         joined = block.replace("\\\n", "\\\0")
         for part in re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
+            assert not _changes_shell(command), f"only in a subshell: {command}"
             yield Step(command.replace("\\\0", "\\\n"), expected)
+
+
+def _changes_shell(command: str) -> bool:
+    while command != (outer := _SUBSHELL.sub("", command)):
+        command = outer
+    return _CHANGES_SHELL.search(command) is not None
 
 
 def as_pattern(expected: str) -> re.Pattern[str]:
@@ -61,6 +73,18 @@ def home() -> Iterator[Path]:
     root = os.environ.get("PYTEST_DEBUG_TEMPROOT")
     with tempfile.TemporaryDirectory(prefix="how", dir=root) as directory:
         yield Path(directory)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["cd a", "! cd a", "cd a && cp b \\\n  c", "mkdir a && cd a", "x; cd a", "export A=b"],
+)
+def test_step_that_leaves_the_shell_elsewhere_is_none(command: str) -> None:
+    page = "```console\n$ {}\nfine\n```\n"
+    with pytest.raises(AssertionError, match="only in a subshell"):
+        list(steps(page.format(command)))
+    inner = f"({command} $(echo (b)))"
+    assert list(steps(page.format(inner))) == [Step(inner, "fine\n")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

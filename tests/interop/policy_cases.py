@@ -56,6 +56,16 @@ def _other_branch(device: Device) -> None:
     must(ours("summary", "-u", f"--repo={device.published}"))
 
 
+def _unbound_other_branch(device: Device) -> None:
+    """Show a signed commit that does not say of which branch it is as one of another."""
+    repo, vendor = device.published, device.vendor
+    device.checksum = commit(repo, "-b", "made", "--no-bindings", "--tree=ref=main")
+    data = device.object("commit").read_bytes()
+    device.object("commitmeta").write_bytes(vendor.dictionary("gpg1", data))
+    must(ours("refs", f"--repo={repo}", "--create=other", "made"))
+    must(ours("summary", "-u", f"--repo={repo}"))
+
+
 COMMITS_GPG = {
     "gpg-default": Case(),
     "gpg-default-signed": Case("gpg1"),
@@ -85,6 +95,9 @@ COMMITS_GPG = {
     "gpg-garbage-and-good": gpg("gpg gpg1"),
     "gpg-other-branch": gpg(
         "gpg1", private=True, words="pull origin other", is_sound=True, before=_other_branch
+    ),
+    "gpg-other-branch-unbound": gpg(
+        private=True, words="pull origin other", before=_unbound_other_branch
     ),
     "gpg-off": gpg(settings=_NO_GPG),
     "gpg-off-bad": gpg("gpg1:replayed", settings=_NO_GPG),

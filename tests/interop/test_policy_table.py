@@ -142,7 +142,7 @@ def _check(outcome: Outcome, device: Device, result: Result) -> None:
     assert (outcome.verdict == "taken") == (not outcome.text)
     if outcome.verdict == "shown":
         return
-    checksum = device.vendor.checksum
+    checksum = device.checksum
     assert (device.repo / f"objects/{checksum[:2]}/{checksum[2:]}.commit").exists()
     if device.case.words.startswith("pull"):
         assert f"{checksum}\n" in refs_of(device.repo).values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from pyostree.formats.commit import Metadata, decode_metadata
 from pyostree.formats.gvariant import Variant
 from pyostree.formats.refspec import Refspec
 from pyostree.repo.repo import Repo
+from pyostree.sign.commits import read_commit
+from pyostree.sign.engine import find_engine
+from pyostree.sign.trust import TrustedKeys
 from repo_lab import Command, commit, make_repo, must, ours, reference, write_files
 from sign_lab import DUMMY_ENVIRONMENT, dummy_pair, ed25519_pair, spki_pair
 
@@ -227,6 +231,48 @@ def test_signatures_of_engines_are_over_the_very_bytes(repo: Path, tmp_path: Pat
          repo / "summary"],
         check=True, capture_output=True,
     )  # fmt: skip
+
+
+def test_first_key_of_each_file_signs_even_from_a_pipe(repo: Path, tmp_path: Path) -> None:
+    first, second, unused = (spki_pair("rsa2048", 0), spki_pair("p256"), spki_pair("ed448"))
+    (tmp_path / "keys").write_text(first.secret_file + unused.secret_file)
+    reader, writer = os.pipe()
+    os.write(writer, second.secret_file.encode())
+    os.close(writer)
+    files = (tmp_path / "keys", f"/proc/{os.getpid()}/fd/{reader}")
+    found = update(repo, "--sign-type=spki", *(f"--sign-from-file={path}" for path in files))
+    os.close(reader)
+    checked = [(repo / "summary").read_bytes(), commit_of_metadata(repo)]
+    for metadata, data in zip(found, checked, strict=True):
+        if data is None:
+            continue
+        signatures = dict(metadata)["ostree.sign.spki"].value
+        assert len(signatures) == 2
+        for pair, signature in zip((first, second), signatures, strict=True):
+            key = find_engine("spki")
+            trusted = TrustedKeys((key.parse_public_key(pair.public),))
+            key.open_verifier(trusted).check(data, (bytes(signature),))
+
+
+@pytest.mark.parametrize("content", [None, "", "nonsense"])
+def test_file_without_a_key_changes_nothing_that_is_published(
+    repo: Path, tmp_path: Path, content: str | None
+) -> None:
+    update(repo, *DUMMY)
+    before = state(repo)
+    if content is not None:
+        (tmp_path / "keys").write_text(content)
+    refused = ours("summary", "-u", f"--repo={repo}", f"--sign-from-file={tmp_path}/keys")
+    assert (refused.status, refused.out) == (1, "")
+    assert f"{tmp_path}/keys" in refused.err or "Ill-formed" in refused.err
+    assert state(repo) == before
+
+
+def commit_of_metadata(repo: Path) -> bytes | None:
+    if not has_collection(repo):
+        return None
+    with Repo.open(repo) as opened:
+        return read_commit(opened, opened.resolve("ostree-metadata"))
 
 
 def spki_of_ed25519(raw: bytes) -> bytes:

@@ -223,7 +223,7 @@ def _signers(args: Args) -> tuple[Signer, ...]:
         return ()
     from pyostree.sign.signing_order import commit_signers, named_signers
 
-    by_engine = named_signers(args.sign, args.sign_from_file, args.sign_type)
+    by_engine = named_signers(args.sign, args.sign_from_file, args.sign_type, of_commits=True)
     return commit_signers(by_engine, args.gpg_sign, args.gpg_homedir)
 
 

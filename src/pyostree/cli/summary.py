@@ -26,6 +26,7 @@ OPTIONS = (
     texts("gpg-sign", metavar="KEY-ID", help="Sign it with this GPG key"),
     text("gpg-homedir", metavar="HOMEDIR", help="Where GPG looks for keys"),
     texts("sign", metavar="KEY-ID", help="Sign it with this secret key"),
+    texts("sign-from-file", metavar="PATH", help="Sign it with a key in this file"),
     text("sign-type", metavar="NAME", help="Kind of the secret keys; default: ed25519"),
     texts("add-metadata", "m", metavar="KEY=VALUE", help="Put a key into its metadata"),
 )
@@ -42,6 +43,7 @@ class Args(NamedTuple):
     gpg_sign: tuple[str, ...]
     gpg_homedir: str | None
     sign: tuple[str, ...]
+    sign_from_file: tuple[str, ...]
     sign_type: str | None
     add_metadata: tuple[str, ...]
 
@@ -98,13 +100,12 @@ def _update(
 
 
 def _signers(args: Args) -> tuple[tuple[Signer, ...], tuple[Signer, ...]]:
-    if not args.gpg_sign and not args.sign:
+    if not (args.gpg_sign or args.sign or args.sign_from_file):
         return (), ()
     from pyostree.sign.engine import find_engine
-    from pyostree.sign.signers import key_signers
-    from pyostree.sign.signing_order import summary_signers
+    from pyostree.sign.signing_order import named_signers, summary_signers
 
-    if args.sign and args.sign_type is not None:
+    by_engine = named_signers(args.sign, args.sign_from_file, args.sign_type)
+    if by_engine and args.sign_type is not None:
         find_engine(args.sign_type)
-    by_engine = key_signers(args.sign, args.sign_type)
     return summary_signers(by_engine, args.gpg_sign, args.gpg_homedir)

@@ -58,7 +58,14 @@ class _KeySigner:
 
 
 class _FileSigner(_KeySigner):
+    _found: SecretKey | None = None
+
     def _find_key(self, engine: Engine) -> SecretKey:
+        if self._found is None:  # a pipe can be read once, and a summary has a commit to sign, too
+            self._found = self._read_key(engine)
+        return self._found
+
+    def _read_key(self, engine: Engine) -> SecretKey:
         content = open_key_file(self._key)
         try:
             for key in engine.read_secret_keys(content):

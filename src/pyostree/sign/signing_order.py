@@ -24,18 +24,23 @@ class SummarySigners(NamedTuple):
 
 
 def named_signers(
-    keys: Sequence[str], files: Sequence[str], engine_name: str | None = None
+    keys: Sequence[str],
+    files: Sequence[str],
+    engine_name: str | None = None,
+    *,
+    of_commits: bool = False,
 ) -> tuple[Signer, ...]:
-    """Return what signs a commit with keys of an engine, as a command line names them.
+    """Return what signs with keys of an engine, as a command line names them.
 
     Args:
         keys: secret keys in the text form of the engine.
         files: of each the first key signs.
         engine_name: None for the usual one.
+        of_commits: errors say that a commit was to be signed.
     """
     return (
-        *key_signers(keys, engine_name, of_commits=True),
-        *file_signers(files, engine_name, of_commits=True),
+        *key_signers(keys, engine_name, of_commits=of_commits),
+        *file_signers(files, engine_name, of_commits=of_commits),
     )
 
 
