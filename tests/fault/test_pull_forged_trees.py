@@ -18,7 +18,7 @@ from pyostree.pull.from_path import pull_local
 from pyostree.pull.from_remote import pull
 from pyostree.pull.options import PullOptions, Wanted
 from pyostree.repo.repo import Repo
-from repo_lab import Command, make_repo, ours, reference, refs_of
+from repo_lab import OURS, Command, make_repo, must, ours, reference, refs_of, run_process
 from web_lab import serving
 
 COMMANDS = pytest.mark.parametrize("command", [ours, reference], ids=["ours", "reference"])
@@ -134,3 +134,72 @@ def client(tmp_path: Path) -> Repo:
     with (path / "config").open("a") as config:
         config.write('[remote "origin"]\nurl=http://127.0.0.1:1\ngpg-verify=false\n')
     return Repo.open(os.fspath(path))
+
+
+# -- sources that want to be waited for, or to fill the memory ----------------------------
+
+
+def pull_in_time(tmp_path: Path, source: Path, *words: str) -> str:
+    """Return the error of a pull that has to end soon."""
+    repo = tmp_path / "c"
+    if not repo.exists():
+        make_repo(repo, "archive")
+        must(ours("remote", "add", f"--repo={repo}", "--no-gpg-verify", "o", f"file://{source}"))
+    pull_words = [word.format(source=source) for word in words]
+    result = run_process("timeout", "20", OURS, *pull_words, f"--repo={repo}")
+    assert result.status == 1, result
+    assert "Traceback" not in result.err
+    assert refs_of(repo) == {}
+    return result.err
+
+
+FROM_URL, FROM_PATH = ("pull", "o", "main"), ("pull-local", "{source}", "main")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("summary", FROM_URL),
+        ("summary", ("pull", "--mirror", "o")),
+        ("summary.sig", FROM_URL),
+        ("config", FROM_URL),
+        ("config", FROM_PATH),
+        ("refs/heads/main", FROM_PATH),
+    ],
+)
+def test_pipe_in_a_local_source_is_named_and_not_waited_for(
+    tmp_path: Path, forge: Forge, name: str, words: tuple[str, ...]
+) -> None:
+    forge.commit("main", forge.tree())
+    place = forge.path / name
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    told = pull_in_time(tmp_path, forge.path, *words)
+    assert f"({name}): No such device or address" in told
+
+
+@pytest.mark.parametrize("words", [FROM_URL, FROM_PATH, (*FROM_PATH, "--untrusted")])
+@pytest.mark.parametrize("kind", ["commit", "commitmeta", "dirtree"])
+def test_metadata_of_a_local_source_is_limited(
+    tmp_path: Path, forge: Forge, kind: str, words: tuple[str, ...]
+) -> None:
+    tree = forge.tree()
+    commit = forge.commit("main", tree)
+    checksum = str(tree if kind == "dirtree" else commit)
+    place = forge.path / f"objects/{checksum[:2]}/{checksum[2:]}.{kind}"
+    with place.open("ab") as file:
+        file.truncate((128 << 20) + 1)
+    told = pull_in_time(tmp_path, forge.path, *words)
+    assert "File too large" in told or "is 134217729 bytes, exceeding maximum 134217728" in told
+    assert checksum[2:] in told
+
+
+@pytest.mark.parametrize("kind", ["commit", "commitmeta"])
+def test_metadata_of_a_local_cache_is_limited(tmp_path: Path, forge: Forge, kind: str) -> None:
+    cache = Forge(tmp_path / "cache")
+    for each in (forge, cache):
+        checksum = str(each.commit("main", each.tree()))
+    with (cache.path / f"objects/{checksum[:2]}/{checksum[2:]}.{kind}").open("ab") as file:
+        file.truncate((128 << 20) + 1)
+    with client(tmp_path) as repo, pytest.raises(OSError, match="File too large"):
+        from_server(repo, forge, PullOptions(localcache_repos=(str(cache.path),)))

@@ -142,9 +142,12 @@ def test_endless_zeros_as_content_refused(
     assert client.fails() == f"While fetching {server.url}{path}: File header size is zero"
 
 
-@pytest.mark.parametrize("end", ["/summary.sig", "/refs/heads/main", "/config"])
+@pytest.mark.parametrize(
+    ("end", "limit"),
+    [("/summary.sig", 128 << 20), ("/refs/heads/main", 4096), ("/config", 1 << 20)],
+)
 def test_endless_control_files_stop_at_the_limit(
-    client: Client, server: ScriptedServer, published: Published, end: str
+    client: Client, server: ScriptedServer, published: Published, end: str, limit: int
 ) -> None:
     if end == "/refs/heads/main":
         server.faults["/summary"] = lambda _: Reply(b"", 404)
@@ -156,7 +159,7 @@ def test_endless_control_files_stop_at_the_limit(
     before = refs_of(client.repo)
     result = ours("pull", f"--repo={client.repo}", *QUICK, "origin", *(words or ["main"]))
     assert result.status == 1
-    assert f"{end} exceeded maximum size of 134217728 bytes" in result.err
+    assert f"{end} exceeded maximum size of {limit} bytes" in result.err
     assert refs_of(client.repo) == before
 
 

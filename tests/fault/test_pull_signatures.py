@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from fault.scripted_server import Reply, ScriptedServer, scripted_server
-from pyostree.errors import VerificationError
+from pyostree.errors import RemoteNotFoundError, VerificationError
 from pyostree.formats.commit import Metadata, decode_metadata, encode_metadata
 from pyostree.formats.gvariant import Variant
+from pyostree.formats.objects import ObjectName, ObjectType, parse_checksum
+from pyostree.pull.from_path import pull_local
 from pyostree.pull.from_remote import pull
 from pyostree.pull.options import PullOptions, Wanted
 from pyostree.pull.signatures import CommitSignatures
@@ -458,6 +460,72 @@ def test_repository_by_its_url_must_have_what_its_keys_remote_demands(
             pull(repo, url, [Wanted("main")], terms)
         assert client.commits() == set()
         pull(repo, url, [Wanted("main")], terms._replace(disable_sign_verify=True))
+
+
+def test_repository_by_its_url_must_have_openpgp_signatures_unless_the_caller_says_no(
+    tmp_path: Path, vendor: Vendor, client: Client
+) -> None:
+    source = copy_tree(vendor.path, tmp_path / "source")
+    (source / vendor.file(vendor.new, "commitmeta").relative_to(vendor.path)).unlink()
+    client.demand(GPG)
+    url, terms = f"file://{source}", PullOptions(ref_remote="origin")
+    with Repo.open(client.path) as repo:
+        with pytest.raises(VerificationError, match=NO_GPG):
+            pull(repo, url, [Wanted("main")], terms)
+        with pytest.raises(RemoteNotFoundError, match="nobody"):
+            pull(repo, url, [Wanted("main")], terms._replace(ref_remote="nobody"))
+        assert client.commits() == set()
+        pull_local(repo, str(source), [Wanted("main")], terms)
+        pull(repo, url, [Wanted("main")], terms._replace(gpg_verify=False))
+    must(ours("pull-local", f"--repo={client.path}", "--remote=nobody", source, "main"))
+    assert set(client.refs()) == {"origin:main", "nobody:main"}
+
+
+def in_place_of(vendor: Vendor, source: Path, kind: str) -> tuple[Path, Path]:
+    """Return an object of `main` in a copy of the vendor's repository, and that of `other`."""
+    found = []
+    with Repo.open(vendor.path) as repo:
+        for checksum in (vendor.new, vendor.other):
+            tree = repo.load_commit(parse_checksum(checksum)).root_tree
+            name = ObjectName(tree, ObjectType.DIRTREE)
+            if kind == "file":
+                name = ObjectName(repo.load_dirtree(tree).files[0][1], ObjectType.FILE)
+            found.append(source / "objects" / repo.store.path_of(name))
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("kind", [GPG, "ed25519"])
+@pytest.mark.parametrize("spoiled", ["dirtree", "file"])
+@pytest.mark.parametrize("mode", ["archive", "bare-user-only"])
+def test_objects_of_a_local_source_are_those_that_the_signed_commit_names(
+    tmp_path: Path, vendor: Vendor, kind: str, spoiled: str, mode: str
+) -> None:
+    source = copy_tree(vendor.path, tmp_path / "source")
+    place, other = in_place_of(vendor, source, spoiled)
+    good = place.read_bytes()
+    place.write_bytes(other.read_bytes())
+    client = Client(tmp_path / "client", vendor, f"file://{source}", mode)
+    client.demand(kind)
+    assert f"Corrupted {spoiled} object" in client.refuses()
+    local = ("pull-local", f"--repo={client.path}", "--remote=origin")
+    if kind == GPG:
+        refused = ours(*local, "--gpg-verify", source, "main")
+        assert f"Corrupted {spoiled} object" in refused.err
+        assert client.refs() == {}
+    place.write_bytes(good)
+    must(client.pull())
+    must(ours("fsck", f"--repo={client.path}"))
+
+
+def test_local_source_of_which_no_signatures_are_demanded_is_believed(
+    tmp_path: Path, vendor: Vendor
+) -> None:
+    source = copy_tree(vendor.path, tmp_path / "source")
+    place, other = in_place_of(vendor, source, "file")
+    place.write_bytes(other.read_bytes())
+    client = Client(tmp_path / "client", vendor, f"file://{source}")
+    assert "Corrupted file object" in client.refuses("--untrusted")
+    must(client.pull())  # as from the reference
 
 
 # -- static deltas -----------------------------------------------------------------------

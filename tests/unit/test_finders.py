@@ -54,7 +54,7 @@ from pyostree.pull.finders.names import default_finders, make_finders
 from pyostree.pull.finders.offers import Offered, offer_of
 from pyostree.pull.finders.override import OverrideFinder
 from pyostree.pull.finders.pull import pull_from_remotes
-from pyostree.pull.options import PullOptions
+from pyostree.pull.options import PullOptions, RefKeyring
 from pyostree.remote.dynamic import add_dynamic, dynamic_remote, override_remote
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.parallel import run_with_deadline
@@ -497,6 +497,19 @@ def test_pull_from_remotes_demands_signatures_of_remotes_that_do_not(
         found = find_remotes(repo, [ref("a")], [ConfigFinder()])
         with pytest.raises(FetchError, match="Failed to pull some refs"):
             pull_from_remotes(repo, found)
+    assert pulled_refs(client) == {}
+
+
+def test_pull_from_remotes_takes_no_other_keys_than_the_collections(
+    vendor: Vendor, client: Path
+) -> None:
+    vendor.commit("a")
+    vendor.publish()
+    options = PullOptions(ref_keyrings=(RefKeyring(COLLECTION, "a", "other"),))
+    with Repo.open(client) as repo:
+        found = find_remotes(repo, [ref("a")], [ConfigFinder()])
+        with pytest.raises(ConflictError, match="need the keys of their collections"):
+            pull_from_remotes(repo, found, options)
     assert pulled_refs(client) == {}
 
 

@@ -146,6 +146,27 @@ class TestKeyrings:
             pull(repo, "origin", [Wanted("main")], PullOptions(ref_keyrings=(keyring,)))
         assert refs_of(Path(repo.path)) == {}
 
+    def test_commit_of_two_refs_needs_the_keys_of_both(
+        self, repo: Repo, tmp_path: Path, keys: GpgHome
+    ) -> None:
+        source = make_repo(tmp_path / "source", collection_id=MAIN)
+        tree = write_files(tmp_path / "tree", {"f": "content\n"})
+        both = ("--bind-ref=os", f"--tree=dir={tree}")
+        made = commit(source, "-b", "app", *both, *keys.options(KEYS[1]))
+        (source / "refs/heads/os").write_text(f"{made}\n")
+        app, system = Wanted("app", collection_id=MAIN), Wanted("os", collection_id=MAIN)
+        keyring = RefKeyring(MAIN, "app", "second")
+        options = PullOptions(ref_keyrings=(keyring,), url=f"file://{source}")
+        by_checksum, plain = Wanted(made), Wanted("os")
+        for others in ([system], [app, system], [system, app], [app, plain], [app, by_checksum]):
+            with pytest.raises(VerificationError, match="public key not found"):
+                pull(repo, "origin", others, options)
+            assert refs_of(Path(repo.path)) == {}
+        pull(repo, "origin", [app], options)
+        must(ours("gpg-sign", f"--repo={source}", f"--gpg-homedir={keys.path}", made, KEYS[0]))
+        pull(repo, "origin", [app, system], options)
+        assert set(refs_of(Path(repo.path))) == {"remotes/origin/app", "remotes/origin/os"}
+
     @pytest.mark.parametrize(
         "keyring",
         [RefKeyring("x", "main", "o"), RefKeyring(MAIN, "a b", "o"), RefKeyring(MAIN, "m", "a/b")],

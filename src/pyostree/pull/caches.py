@@ -31,7 +31,7 @@ def open_caches(repo: Repo, options: PullOptions, opened: ExitStack) -> list[Cac
 
     caches = []
     for path in options.localcache_repos:
-        source = opened.enter_context(Repo.open(path))
+        source = opened.enter_context(Repo.open_source(path))
         importer = Importer(
             source,
             repo,

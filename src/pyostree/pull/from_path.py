@@ -23,7 +23,10 @@ def pull_local(
     report: Report | None = None,
     watch: Watch = UNWATCHED,
 ) -> PullResult:
-    """Pull from the repository at a path; no engine is asked for signatures.
+    """Pull from the repository at a path; signatures are checked only if `options` say so.
+
+    No engine is asked for them, and `PullOptions.ref_remote` says no more than whose refs are set,
+    and whose keys count.
 
     Args:
         wanted: refs and commits; none: all refs that the source has.
@@ -34,11 +37,15 @@ def pull_local(
         OstreeError: the repository's refs are unchanged.
     """
     check_options(options)
-    options = options._replace(disable_sign_verify=True)
+    options = options._replace(
+        gpg_verify=bool(options.gpg_verify),
+        gpg_verify_summary=bool(options.gpg_verify_summary),
+        disable_sign_verify=True,
+    )
     site = PullSite(repo, report, watch)
     with PullTerms(repo, Remotes.load(repo), f"{FILE_URL}{source_path}", options) as terms:
         terms.check_deltas()
-        with Repo.open(source_path or ".") as source:
+        with Repo.open_source(source_path or ".") as source:
             names = wanted or [Wanted(name) for name in source.refs.list()]
             if not options.require_static_deltas:
                 return pull_from_repo(site, terms, source, names)

@@ -68,7 +68,7 @@ def pull_at(
 
 def _open_source(path: str, terms: PullTerms) -> Repo:
     if not terms.is_from_peer:
-        return Repo.open(path)
+        return Repo.open_source(path)
     return Repo.open_foreign(Dir.at(path), path)
 
 

@@ -48,7 +48,8 @@ def pull_from_repo(
         importer = Importer(
             source,
             job.repo,
-            is_trusted=not options.is_untrusted,
+            # A signed commit vouches for what its objects are named after, not for these objects.
+            is_trusted=not (options.is_untrusted or job.signatures.are_demanded),
             only_bare_user_files=options.bare_user_files_only,
             reads_once=terms.is_from_peer,
         )

@@ -51,17 +51,20 @@ class PullOptions(NamedTuple):
         is_http_trusted: do not verify what comes over HTTP (mirror of an archive only).
         bare_user_files_only: refuse files whose mode has bits outside 0775.
         ref_remote: remote under which refs are stored; None: the one that is pulled from, or
-            for a path: as local refs.
+            for a path: as local refs. What it demands of signatures, it demands of a ``file://``
+            URL, too; of the path that `pull_local` gets only its keys count.
         url: used in place of the remote's URLs.
         localcache_repos: paths of repositories to look for objects in first.
         timestamp_check: refuse commits older than what the ref has now.
         timestamp_check_from: a revision that no pulled commit may be older than.
         check_bindings: refuse commits that were made for another ref or collection.
-        gpg_verify: check signatures of commits; None: as the remote is configured.
+        gpg_verify: check signatures of commits; None: as the remote is configured, and not in
+            `pull_local`.
         gpg_verify_summary: the same for the summary.
         disable_sign_verify: check no signatures of engines, of commits or of the summary, whatever
             is configured; `pull_local` does so in any case.
-        ref_keyrings: keys to take in place of the remote's for the commits of some refs.
+        ref_keyrings: keys to take in place of the remote's for the commits of some refs; a commit
+            that is wanted for others, too, needs a signature by the keys of each.
         summary: the bytes of the remote's summary, which then is not fetched.
         summary_signature: likewise; not without `summary`.
         network_retries: further attempts of a request that failed.

@@ -16,7 +16,7 @@ def read_summary_files(source: Repo) -> SummaryFiles:
 
 def _read(source: Repo, name: str) -> CachedFile | None:
     try:
-        data = source.dir.read_file(name, max_bytes=MAX_METADATA_BYTES)
+        data = source.dir.read_regular(name, max_bytes=MAX_METADATA_BYTES)
     except FileNotFoundError:
         return None
     mtime = source.dir.stat(name, follow=True).st_mtime

@@ -156,7 +156,7 @@ class PullTerms(Closing):
 
         with ExitStack() as opened:
             verifiers = {}
-            others = self._other_keyrings(plan.refs)
+            others = self._other_keyrings(plan.refs, plan.commits)
             for keyring in {name for names in others.values() for name in names}:
                 verifiers[keyring] = open_remote_verifier(self.remotes, keyring)
                 opened.callback(verifiers[keyring].close)
@@ -167,39 +167,49 @@ class PullTerms(Closing):
             opened.pop_all()
         return demand
 
-    def _other_keyrings(self, refs: Sequence[ResolvedRef]) -> Mapping[Checksum, set[str]]:
-        """Return commits for which the keys of other remotes count, with these."""
-        keyrings = {
-            (keyring.collection_id, keyring.ref): keyring.keyring
-            for keyring in self.options.ref_keyrings
-        }
-        found: dict[Checksum, set[str]] = {}
-        for ref in refs:
-            if ref.collection_id is not None and (ref.collection_id, ref.ref) in keyrings:
-                found.setdefault(ref.checksum, set()).add(keyrings[ref.collection_id, ref.ref])
-        return found
+    def _other_keyrings(
+        self, refs: Sequence[ResolvedRef], commits: Sequence[Checksum]
+    ) -> Mapping[Checksum, set[str]]:
+        """Return commits that the keys of other remotes have to have signed, with all of these.
+
+        A commit that is wanted for several refs, or also by its checksum, needs the signatures
+        that each of these would need alone.
+        """
+        keyrings: dict[tuple[str | None, str], set[str]] = {}
+        for collection_id, ref, keyring in self.options.ref_keyrings:
+            keyrings.setdefault((collection_id, ref), set()).add(keyring)
+        own = {self._key_owner}
+        found: dict[Checksum, set[str]] = {commit: set(own) for commit in commits}
+        for wanted in refs:
+            names = keyrings.get((wanted.collection_id, wanted.ref), own)
+            found.setdefault(wanted.checksum, set()).update(names)
+        return {commit: names for commit, names in found.items() if names != own}
 
 
 def _read_demands(remotes: Remotes, name: str, key_owner: str, options: PullOptions) -> Demands:
     """Return which signatures a pull must check: the caller's wish, else the configuration's.
 
     Args:
-        key_owner: the remote whose keys count; what it demands of engines, it does also of a
-            repository that is named by its URL.
+        key_owner: the remote whose keys count; what it demands, it demands also of a repository
+            that is named by its URL.
     """
-    demands = read_demands(remotes, name)
+    if key_owner != name and _settles_demands(options):
+        demands = Demands(False, False, False, False)  # refs may go to a remote that there is not
+    else:
+        demands = read_demands(remotes, key_owner)
     if options.gpg_verify is not None:
         demands = demands._replace(gpg_commits=options.gpg_verify)
     if options.gpg_verify_summary is not None:
         demands = demands._replace(gpg_summary=options.gpg_verify_summary)
     if options.disable_sign_verify:
-        return demands._replace(engine_commits=False, engine_summary=False)
-    if key_owner != name:
-        own = read_demands(remotes, key_owner)
-        demands = demands._replace(
-            engine_commits=own.engine_commits, engine_summary=own.engine_summary
-        )
+        demands = demands._replace(engine_commits=False, engine_summary=False)
     return demands
+
+
+def _settles_demands(options: PullOptions) -> bool:
+    """Tell whether a caller leaves nothing to the configuration."""
+    is_gpg_settled = None not in (options.gpg_verify, options.gpg_verify_summary)
+    return is_gpg_settled and options.disable_sign_verify
 
 
 def _check_needs_no_keys(options: PullOptions) -> None:

@@ -136,7 +136,9 @@ class Importer:
             tombstone = loose_path(name.checksum, "tombstone-commit")
             self._store.objects.remove(tombstone, missing_ok=True)
         if self._may_link(origin):
-            if not self._is_trusted and name.type is not ObjectType.TOMBSTONE_COMMIT:
+            if self._is_trusted:
+                origin.store.check_size(name)
+            elif name.type is not ObjectType.TOMBSTONE_COMMIT:
                 with doing(f"fsck {name}"):
                     read_verified(origin.store, name)
             return self._place(origin, name)

@@ -302,7 +302,10 @@ def _read_text(directory: Dir, name: str, *, follow: bool = True) -> str:
     try:
         data = _read_quickly(directory, name)
         if not data:
-            data = directory.read_file(name, max_bytes=_MAX_REF_BYTES, follow=follow)
+            if follow:
+                data = directory.read_regular(name, max_bytes=_MAX_REF_BYTES)
+            else:
+                data = directory.read_file(name, max_bytes=_MAX_REF_BYTES, follow=False)
     except IsADirectoryError as err:
         err.__notes__ = []
         raise

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_CONFIG_BYTES = 16 << 20
+_MAX_FOREIGN_CONFIG_BYTES = 1 << 20
 _MAX_PARENTS = 16
 
 
@@ -63,6 +64,7 @@ class Repo(RepoObjects, Closing):
         self.path = path
         self.sysroot_dir = sysroot_dir
         self._is_foreign = is_foreign
+        self._max_metadata_bytes = MAX_METADATA_BYTES if is_foreign else None
         self._may_write = is_writable
         self._transaction: Transaction | None = None
         self._resources: list[Dir] = [directory]
@@ -77,9 +79,7 @@ class Repo(RepoObjects, Closing):
         follow = not self._is_foreign
         objects = self._keep(self.dir.open_dir("objects", follow=follow))
         self.writable = self._may_write and self.dir.is_writable("objects")
-        self.config = parse_config(
-            self.dir.read_file(CONFIG_NAME, max_bytes=_MAX_CONFIG_BYTES, follow=follow)
-        )
+        self.config = parse_config(self._read_config())
         self.tmp = self._open_tmp()
         # Where what will be renamed begins, so that a crash leaves it where it is cleaned up.
         self._work = self.tmp if self.writable else None
@@ -94,6 +94,12 @@ class Repo(RepoObjects, Closing):
             timeout_s=timeout_s,
             enabled=self.writable and self.config.locking and timeout_s != NO_LOCKING,
         )
+
+    def _read_config(self) -> bytes:
+        if self._is_foreign:
+            limit = _MAX_FOREIGN_CONFIG_BYTES
+            return self.dir.read_file(CONFIG_NAME, max_bytes=limit, follow=False)
+        return self.dir.read_regular(CONFIG_NAME, max_bytes=_MAX_CONFIG_BYTES)
 
     @property
     def store(self) -> ObjectStore:
@@ -122,7 +128,7 @@ class Repo(RepoObjects, Closing):
             payload_link_min_bytes=self.config.payload_link_min_bytes,
             fsverity=self.config.fsverity,
             writes_split_xattrs="OSTREE_EXP_WRITE_BARE_SPLIT_XATTRS" in os.environ,
-            max_metadata_bytes=MAX_METADATA_BYTES if self._is_foreign else None,
+            max_metadata_bytes=self._max_metadata_bytes,
         )
 
     def _open_tmp(self) -> Dir:
@@ -158,6 +164,18 @@ class Repo(RepoObjects, Closing):
         text = os.path.abspath(text) if text else ""  # that never means the current directory
         with doing("opening repo"):
             return cls(Dir.at(text), text)
+
+    @classmethod
+    def open_source(cls, path: str | os.PathLike[str]) -> Self:
+        """Do what `open` does, to take objects from there: metadata objects are limited in size."""
+        source = cls.open(path)
+        source._limit_metadata()
+        return source
+
+    def _limit_metadata(self) -> None:
+        self._max_metadata_bytes = MAX_METADATA_BYTES
+        if self.parent is not None:
+            self.parent._limit_metadata()
 
     @classmethod
     def open_foreign(cls, directory: Dir, path: str, *, is_writable: bool = False) -> Self:

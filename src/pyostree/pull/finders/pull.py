@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Mapping, Sequence
 
-from pyostree.errors import CancelledError, FetchError, OstreeError, describe
+from pyostree.errors import CancelledError, ConflictError, FetchError, OstreeError, describe
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.formats.refspec import CollectionRef, Refspec
 from pyostree.pull.finders.base import FinderResult
@@ -43,9 +43,12 @@ def pull_from_remotes(
         options: of the pulls; which refs and signatures are demanded is not theirs to say.
 
     Raises:
+        ConflictError: `options` name other keys than those of the collections.
         FetchError: some refs could not be pulled; the message names them, the hint says why.
         CancelledError: nothing has changed.
     """
+    if options.ref_keyrings:
+        raise ConflictError("Refs that were found need the keys of their collections, no others")
     pulled: dict[CollectionRef, None] = {}
     outcomes: list[PullResult] = []
     reasons: list[str] = []

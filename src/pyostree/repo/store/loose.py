@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from pyostree.errors import ChecksumMismatchError, ObjectNotFoundError, UnsupportedError, doing
+from pyostree.errors import (
+    ChecksumMismatchError,
+    FormatError,
+    ObjectNotFoundError,
+    UnsupportedError,
+    doing,
+)
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType, loose_path
 from pyostree.fs.dir import Dir
 from pyostree.fs.file import read_whole
@@ -109,6 +115,12 @@ class LooseObjects:
         err = OSError(errno.ENOENT, "No such file or directory")
         err.add_note(f"Querying object {name}")
         raise err
+
+    def check_size(self, name: ObjectName) -> None:
+        """Raise `FormatError` when a metadata object has more bytes than may be read."""
+        limit = self.settings.max_metadata_bytes
+        if limit is not None and (size := self.object_size(name)) > limit:
+            raise FormatError(f"{name} is {size} bytes, exceeding maximum {limit}")
 
     def iter_objects(self) -> Iterator[ObjectName]:
         """Yield the published objects of this repository, in no particular order."""
