@@ -86,19 +86,23 @@ class Signatures:
             ConflictError: one of the OpenPGP keys has signed it already.
             NotFoundError: there is no such commit, or no such OpenPGP key.
         """
-        from pyostree.sign.commits import change_detached
+        from pyostree.sign.commits import add_signatures
 
         repo = self._repo
         repo.check_writable()
         commit = repo.resolve(str(rev))
         data = read_commit(repo, commit)
 
-        def add(metadata: Metadata) -> Metadata:
+        def sign(metadata: Metadata) -> Metadata:
             for signer in make_signers(gpg_keys, gpg_home, sign_keys):
                 metadata = signer(data, metadata)
             return metadata
 
-        change_detached(repo, commit, add)
+        def check(metadata: Metadata) -> None:
+            if gpg_keys:
+                _check_are_first(gpg_keys, gpg_home, data, metadata)
+
+        add_signatures(repo, commit, sign, check)
 
     def verify(self, rev: str | Checksum, remote: str) -> tuple[Signature, ...]:
         """Return the signatures of a commit that has all those that a remote demands.
@@ -176,6 +180,7 @@ class Signatures:
 
         def remove(metadata: Metadata) -> Metadata:
             nonlocal count
+            count = 0
             for name, chosen in trusted.items():
                 metadata, removed = _without(name, chosen, data, metadata)
                 count += removed
@@ -188,6 +193,20 @@ class Signatures:
 
             count += delete_signatures(repo, commit, gpg_keys)
         return count
+
+
+def _check_are_first(
+    gpg_keys: Sequence[str],
+    gpg_home: str | os.PathLike[str] | None,
+    data: bytes,
+    metadata: Metadata,
+) -> None:
+    from pyostree.sign.gpg.detached import check_is_first
+    from pyostree.sign.gpg.signer import GpgKey
+
+    home = None if gpg_home is None else os.fspath(gpg_home)
+    for key in gpg_keys:
+        check_is_first(GpgKey(key, home), data, metadata)
 
 
 def _check(name: str, trusted: TrustedKeys, data: bytes, metadata: Metadata) -> Signature:

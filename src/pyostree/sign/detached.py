@@ -12,7 +12,7 @@ from pyostree.formats.variant_dict import variant_dict_order
 from pyostree.sign.engine import ENGINE_NAMES, SecretKey, Verifier
 
 _TYPE = "aay"
-_KEYS = ("ostree.gpgsigs", *(f"ostree.sign.{name}" for name in ENGINE_NAMES))
+SIGNATURE_KEYS = ("ostree.gpgsigs", *(f"ostree.sign.{name}" for name in ENGINE_NAMES))
 _ENDING = b"\0" + _TYPE.encode()  # of a variant that is a list of signatures
 _MAX_PAIRS = 65_536
 _MAX_LIST_BYTES = 4 << 20
@@ -30,7 +30,7 @@ def decode_signatures(data: bytes) -> Metadata:
 
 
 def _iter_lists(data: bytes) -> Iterator[tuple[str, Variant]]:
-    wanted = set(_KEYS)
+    wanted = set(SIGNATURE_KEYS)
     for key, value in split_dictionary(memoryview(data), max_pairs=_MAX_PAIRS):
         if key not in wanted:
             continue

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 from pyostree.formats.commit import Metadata
 from pyostree.formats.objects import Checksum
 from pyostree.repo.repo import Repo
-from pyostree.sign.commits import change_detached, read_commit, read_commit_to_sign
+from pyostree.sign.commits import (
+    add_signatures,
+    change_detached,
+    read_commit,
+    read_commit_to_sign,
+)
 from pyostree.sign.gpg.detached import (
     add_gpg_signature,
+    check_is_first,
     gpg_signatures,
     remove_gpg_signatures,
     verify_gpg,
@@ -28,7 +34,12 @@ def sign_commit(repo: Repo, checksum: Checksum, key: GpgKey) -> None:
         NotFoundError: there is no such secret key.
     """
     data = read_commit_to_sign(repo, checksum)
-    change_detached(repo, checksum, lambda metadata: add_gpg_signature(key, data, metadata))
+    add_signatures(
+        repo,
+        checksum,
+        sign=lambda metadata: add_gpg_signature(key, data, metadata),
+        check=lambda metadata: check_is_first(key, data, metadata),
+    )
 
 
 def delete_signatures(repo: Repo, checksum: Checksum, key_ids: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyostree.errors import ConflictError, VerificationError
 from pyostree.formats.commit import Metadata
 from pyostree.repo.commit_metadata import Signer
-from pyostree.sign.detached import replace_signatures, signatures_under
+from pyostree.sign.detached import replace_signatures, signatures_under, with_signature
 from pyostree.sign.gpg.keyrings import Keyrings, with_trusted
 from pyostree.sign.gpg.result import METADATA_KEY, NO_SIGNATURES, GpgSignature
 from pyostree.sign.gpg.signer import GpgKey
@@ -40,10 +40,8 @@ def add_gpg_signature(key: GpgKey, data: bytes, metadata: Metadata) -> Metadata:
         ConflictError: the key has signed it already.
         NotFoundError: there is no such secret key.
     """
-    before = gpg_signatures(metadata)
-    if before is not None:
-        _check_is_first(key, data, before)
-    return replace_signatures(metadata, (*(before or ()), key.sign(data)), METADATA_KEY)
+    check_is_first(key, data, metadata)
+    return with_signature(metadata, METADATA_KEY, key.sign(data))
 
 
 def gpg_signer(key_id: str, homedir: str | None = None) -> Signer:
@@ -52,7 +50,11 @@ def gpg_signer(key_id: str, homedir: str | None = None) -> Signer:
     return lambda data, metadata: add_gpg_signature(key, data, metadata)
 
 
-def _check_is_first(key: GpgKey, data: bytes, signatures: Sequence[bytes]) -> None:
+def check_is_first(key: GpgKey, data: bytes, metadata: Metadata) -> None:
+    """Raise `ConflictError` when one of the OpenPGP signatures of `data` is by a key."""
+    signatures = gpg_signatures(metadata)
+    if signatures is None:
+        return
     with GpgVerifier(with_trusted(Keyrings(), key.homedir)) as verifier:
         found = verifier.verify(data, signatures)
         primary = verifier.find_primary(key.key_id)
