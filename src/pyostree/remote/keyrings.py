@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pyostree.errors import ConfigError, doing
 from pyostree.remote.remotes import Remotes
+from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.repo import Repo
 from pyostree.sign.detached import decode_signatures
 from pyostree.sign.gpg.detached import verify_gpg
@@ -19,6 +20,8 @@ from pyostree.sign.gpg.keyrings import (
 )
 from pyostree.sign.gpg.result import GpgSignature, require_valid
 from pyostree.sign.gpg.verifier import GpgVerifier
+
+_TURN_NAME = "keyring-lock"  # in tmp/
 
 
 def open_remote_verifier(remotes: Remotes, name: str) -> GpgVerifier:
@@ -91,7 +94,10 @@ def import_remote_keys(repo: Repo, name: str, source: bytes, key_ids: Sequence[s
     with doing("GPG"):
         remotes = Remotes.load(repo)
         remotes.get_own_raw(name, "url")  # it must exist, here or in a parent
-        old = remotes.read_own_keyring(name, max_bytes=MAX_KEYRING_BYTES)
-        imported = import_keys(old or b"", source, key_ids)
-        remotes.write_keyring(name, imported.keyring)
-        return imported.new_keys
+        while True:  # until nobody else has imported anything meanwhile
+            old = remotes.read_own_keyring(name, max_bytes=MAX_KEYRING_BYTES)
+            imported = import_keys(old or b"", source, key_ids)
+            with one_at_a_time(repo.tmp, _TURN_NAME):
+                if remotes.read_own_keyring(name, max_bytes=MAX_KEYRING_BYTES) == old:
+                    remotes.write_keyring(name, imported.keyring)
+                    return imported.new_keys
