@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -221,6 +222,15 @@ def test_file_url(fetcher: CurlFetcher, tmp_path: Path, server: ScriptedServer) 
     assert fetch_bytes(fetcher, FetchRequest("none", url, optional=True)) is None
     with pytest.raises(FetchNotFoundError):
         fetch_bytes(fetcher, FetchRequest("none", url))
+
+
+def test_pipe_by_its_url_is_not_waited_for(fetcher: CurlFetcher, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "summary 1")
+    url = (parse_base_url(f"file://{tmp_path}"),)
+    for name in ("summary 1", "summary%201"):
+        with pytest.raises(FetchError, match=f"{name}: it is neither a file nor a directory$"):
+            fetcher.submit(FetchRequest(name, url, optional=True))
+    assert fetcher.pending == 0
 
 
 def test_slow_server_times_out(tmp_path: Path, server: ScriptedServer) -> None:

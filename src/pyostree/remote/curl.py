@@ -16,6 +16,7 @@ from pyostree.closing import Closing
 from pyostree.errors import FetchError, FetchNotFoundError, FormatError, FreeSpaceError
 from pyostree.fs.dir import Dir
 from pyostree.fs.partial_file import open_partial
+from pyostree.fs.special import is_special
 from pyostree.remote.curl_options import HandleOptions
 from pyostree.remote.fetch import Completed, FetchRequest, FetchSettings, Validators
 from pyostree.remote.pace import MAX_CONNECTIONS, MAX_STREAMS, Pace
@@ -23,6 +24,7 @@ from pyostree.remote.retry import Ending, can_continue, delay_s, ending_of, erro
 from pyostree.remote.schedule import Schedule
 from pyostree.remote.throttle import Throttle, gentle_settings
 from pyostree.remote.transfer import Tally, Transfer
+from pyostree.remote.urls import BaseUrl
 
 _MAX_WAIT_S = 1.0
 # When there is nothing that select() can wait on: a pause, or descriptors beyond its 1024.
@@ -70,9 +72,16 @@ class CurlFetcher(Closing):
     # -- Fetcher -------------------------------------------------------------------------
 
     def submit(self, request: FetchRequest) -> None:
-        """Queue a request; it starts in the next `poll` with room for it."""
+        """Queue a request; it starts in the next `poll` with room for it.
+
+        Raises:
+            FetchError: a ``file:`` URL leads to a pipe or device, for which libcurl would wait.
+        """
         if not request.bases:
             raise ValueError("a request needs a base URL")
+        for base in request.bases:
+            if base.scheme == "file":
+                _check_no_special(base.join(request.path))
         self._schedule.add(request)
 
     def poll(self, timeout_s: float) -> list[Completed]:
@@ -303,3 +312,8 @@ class CurlFetcher(Closing):
 
     def _continues_later(self, transfer: Transfer, ending: Ending) -> bool:
         return not self._settings.compressed and can_continue(transfer, ending)
+
+
+def _check_no_special(url: BaseUrl) -> None:
+    if is_special(url.local_path or ""):
+        raise FetchError(f"While fetching {url.shown}: it is neither a file nor a directory")
