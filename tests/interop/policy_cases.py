@@ -452,7 +452,7 @@ def verify_delta(key: str, signer: str = _SIGNED_DELTA) -> Case:
 
 
 def _demand_signed_deltas(device: Device) -> None:
-    device.must("config set core.sign-verify-deltas true")
+    device.prepare("config set core.sign-verify-deltas true")
 
 
 DELTAS = {
@@ -511,11 +511,11 @@ def _local_remote(device: Device) -> None:
 
 
 def _have_commit_object(device: Device) -> None:
-    device.must("pull-local --commit-metadata-only {published} main")
+    device.prepare("pull-local --commit-metadata-only {published} main")
 
 
 def _have_parent(device: Device) -> None:
-    device.must("pull-local {published} {earlier}")
+    device.prepare("pull-local {published} {earlier}")
 
 
 def _key_revoked_after_pull(device: Device) -> None:
@@ -613,23 +613,23 @@ COLLECTIONS = {
 
 
 def _pulled(device: Device) -> None:
-    device.must(f"{_PULL_LOCAL} {{published}} main")
+    device.prepare(f"{_PULL_LOCAL} {{published}} main")
 
 
 def _deployed(device: Device) -> None:
     _pulled(device)
-    device.must("admin deploy --os=testos origin:main")
+    device.prepare("admin deploy --os=testos origin:main")
 
 
 def _deployed_from_nowhere(device: Device) -> None:
     device.have()
-    device.must("admin deploy --os=testos main")
+    device.prepare("admin deploy --os=testos main")
 
 
 def _older_deployed(device: Device) -> None:
-    device.must(f"{_PULL_LOCAL} {{published}} {{earlier}}")
-    device.must("refs --create=origin:main {earlier}")
-    device.must("admin deploy --os=testos origin:main")
+    device.prepare(f"{_PULL_LOCAL} {{published}} {{earlier}}")
+    device.prepare("refs --create=origin:main {earlier}")
+    device.prepare("admin deploy --os=testos origin:main")
 
 
 def _second_remote(device: Device) -> None:
