@@ -133,7 +133,7 @@ def test_line_without_leave_does_the_same(place: Path, work: Path, line: str) ->
 
 
 _COMMIT = "commit --repo=r -b x --timestamp=@1700000000 --sign-type=dummy tree"
-# As release 2026.4 answers.
+# As newer releases than Debian's answer.
 LATER = (
     (
         "sign --repo=r -s dummy main '' ; sign --repo=r -s dummy --verify main ''",
