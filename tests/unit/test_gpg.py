@@ -15,6 +15,7 @@ from pyostree.formats.openpgp import count_signatures, dearmor
 from pyostree.sign.gpg.directory import directory_urls
 from pyostree.sign.gpg.keyrings import Keyrings
 from pyostree.sign.gpg.keys import parse_keys
+from pyostree.sign.gpg.program import Output
 from pyostree.sign.gpg.result import describe, require_valid, with_key
 from pyostree.sign.gpg.status import (
     SignatureStatus,
@@ -138,6 +139,32 @@ def test_keys_have_subkeys_and_users() -> None:
     assert (key.user_ids[0].name, key.user_ids[0].email) == ("Ostree Tester", "test@test.com")
     assert key.user_ids[1].text == "Odd: \\x1b[2J (her) <odd@test.com>"
     assert (key.user_ids[1].name, key.user_ids[1].email) == ("Odd: \\x1b[2J", "odd@test.com")
+
+
+@pytest.mark.parametrize(
+    ("listed", "shown"),
+    [
+        ("\x9b2J", "\\x9b2J"),
+        ("\\xc2\\x9b2J\\x85", "\\x9b2J\ufffd"),
+        ("\x80\x9f\xa0", "\\x80\\x9f\xa0"),
+        ("a\u202eb\u202ac\u2066d\u2069", "a\\u202eb\\u202ac\\u2066d\\u2069"),
+        ("\\x0a\\x7f\u2028\x07", "\\x0a\\x7f\\u2028\\x07"),
+        ("Jörg Ærøsund 山田 שלום\u200f 😀 e\u0301", None),
+        ("back\\x5cslash", "back\\slash"),
+    ],
+)
+def test_user_ids_do_not_command_who_prints_them(listed: str, shown: str | None) -> None:
+    (key,) = parse_keys([line.replace("Ostree Tester", listed) for line in LISTING])
+    name = listed if shown is None else shown
+    assert key.user_ids[0].text == f"{name} <test@test.com>"
+    assert key.user_ids[0].name == name
+    status = SignatureStatus(is_valid=True, fingerprint=FPR)
+    assert f'Good signature from "{name} <test@test.com>"' in describe(with_key(status, [key]))
+
+
+def test_complaints_do_not_command_who_prints_them() -> None:
+    output = Output(2, b"", "gpg: x\ngpg: \x9b2J\x1b[2J\u202e of Jörg\n")
+    assert output.reason == "\\x9b2J\\x1b[2J\\u202e of Jörg"
 
 
 def test_description_of_signature_by_expired_subkey(monkeypatch: pytest.MonkeyPatch) -> None:

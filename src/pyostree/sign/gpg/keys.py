@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pyostree.formats.user_ids import parse_address, parse_user_id
+from pyostree.sign.gpg.printable import printable
 
 MIN_ID_LENGTH = 8  # less names too many keys
 _FIELDS = 12
@@ -101,11 +102,6 @@ def _number(text: str) -> int:
 
 
 def _unescape(text: str) -> str:
-    """Return the text but for control characters: those stay escaped, they would fool readers."""
-    data = _ESCAPE.sub(_unescape_one, text.encode())
-    return data.decode("utf-8", "replace")
-
-
-def _unescape_one(found: re.Match[bytes]) -> bytes:
-    char = bytes([int(found[1], 16)])
-    return found[0] if char < b" " or char == b"\x7f" else char
+    """Return the text, of which nothing stays escaped but what would fool who reads it."""
+    data = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text.encode())
+    return printable(data.decode("utf-8", "replace"))

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from pyostree.errors import OstreeError, UnsupportedError, VerificationError
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
+from pyostree.sign.gpg.printable import printable
 
 if TYPE_CHECKING:
     import subprocess
@@ -52,7 +53,7 @@ class Output(NamedTuple):
     def reason(self) -> str:
         """The last thing that gpg complained about."""
         lines = [line.strip() for line in self.errors.strip().split("\n")]
-        return lines[-1].removeprefix("gpg: ") or f"exit status {self.status}"
+        return printable(lines[-1]).removeprefix("gpg: ") or f"exit status {self.status}"
 
 
 def run_private(home: Dir, arguments: Sequence[str], data: bytes | None = None) -> Output:
