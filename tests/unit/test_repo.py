@@ -265,3 +265,12 @@ def test_close_leaves_no_descriptors(tmp_path: Path) -> None:
         with Repo.open(tmp_path / "repo") as repo, repo.transaction():
             pass
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_configuration_of_a_foreign_repository_is_limited(tmp_path: Path) -> None:
+    Repo.create(tmp_path / "repo").close()
+    with (tmp_path / "repo/config").open("a") as config:
+        config.write("#\n" * (1 << 19))
+    Repo.open(tmp_path / "repo").close()
+    with pytest.raises(OSError, match="File too large"):
+        Repo.open_foreign(Dir.at(tmp_path / "repo"), "repo")
