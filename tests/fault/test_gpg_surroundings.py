@@ -16,9 +16,13 @@ from fault.scripted_server import scripted_server
 from gpg_lab import KEYS, GpgHome, gpg_home
 from pyostree.errors import OstreeError, VerificationError
 from pyostree.fs.dir import Dir
+from pyostree.fs.tempdir import private_directory
 from pyostree.sign.gpg.importer import import_keys
 from pyostree.sign.gpg.keyrings import Keyrings
+from pyostree.sign.gpg.keys import parse_keys
+from pyostree.sign.gpg.program import HOME_PREFIX, KEYRING, run_private
 from pyostree.sign.gpg.result import describe
+from pyostree.sign.gpg.session import Session
 from pyostree.sign.gpg.verifier import GpgVerifier
 from repo_lab import commit, make_repo, must, ours, reference, write_files
 
@@ -82,6 +86,7 @@ def use_program(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_configuration_of_a_person_decides_nothing(
     tmp_path: Path, home: GpgHome, keyrings: Keyrings, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
+    """``--homedir`` sees to that."""
     own = tmp_path / "own/.gnupg"
     own.mkdir(parents=True)
     ring = home.trusted / "pubring.gpg"  # all three keys
@@ -94,6 +99,19 @@ def test_configuration_of_a_person_decides_nothing(
     foreign = sign(home, KEYS[1])
     assert not is_good(keyrings, foreign)
     assert is_good(keyrings, sign(home, KEYS[0]))
+
+
+def test_configuration_in_a_home_of_ours_decides_nothing(home: GpgHome, keyrings: Keyrings) -> None:
+    """``--no-options`` sees to that, were anything ever to put one there."""
+    everyone = home.trusted / "pubring.gpg"
+    with private_directory(HOME_PREFIX) as private:
+        private.create_file(KEYRING, keyrings.streams[0], mode=0o600)
+        private.create_file("gpg.conf", f"keyring {everyone}\n".encode(), mode=0o600)
+        listed = run_private(private, ["--with-colons", "--list-keys"])
+        assert (listed.status, len(parse_keys(listed.lines()))) == (0, 1)
+        with Session(private) as session:
+            assert session.confirm(sign(home, KEYS[0]), DATA, 1)
+            assert not session.confirm(sign(home, KEYS[1]), DATA, 1)
 
 
 def test_environment_of_an_agent_that_is_not_there_does_no_harm(

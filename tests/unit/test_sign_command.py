@@ -274,6 +274,29 @@ def test_replayed_signature_is_refused(place: Place, tmp_path: Path) -> None:
     assert "couldn't be verified" in failed(ours("sign", *words, place.write(first.public_file)))
 
 
+def test_another_commit_in_its_place_is_neither_verified_nor_signed(
+    place: Place, tmp_path: Path
+) -> None:
+    """A good signature of one commit does not vouch for another, nor is its name put under one."""
+    first = place.pairs[0]
+    must(place.sign(first.secret))
+    must(place.verify(first.public))
+    evil = must(ours("commit", f"--repo={place.repo}", "--branch=evil", tmp_path / "repo-tree"))
+    objects = place.repo / "objects"
+    for kind in ("commit", "commitmeta"):
+        target = objects / evil[:2] / f"{evil[2:]}.{kind}"
+        target.unlink(missing_ok=True)
+        source = objects / place.checksum[:2] / f"{place.checksum[2:]}.{kind}"
+        target.write_bytes(source.read_bytes())
+    signed = target.read_bytes()
+    words = ["sign", f"--repo={place.repo}", f"--sign-type={place.engine}", "evil"]
+    corrupt = f"Corrupted commit object; checksum expected='{evil}' actual='{place.checksum}'"
+    assert failed(ours(*words, "--verify", first.public)) == NONE_VALID
+    assert failed(ours(*words, "--verify", place.write(first.public_file))) == corrupt
+    assert failed(ours(*words, first.secret)) == f"Failed to read commit: {corrupt}"
+    assert target.read_bytes() == signed
+
+
 @pytest.mark.parametrize("data", [b"", b"borkborkbork\n", b"\xff" * 64])
 def test_damaged_detached_metadata_signs_nothing(place: Place, data: bytes) -> None:
     first = place.pairs[0]
