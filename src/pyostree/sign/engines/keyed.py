@@ -17,7 +17,7 @@ Check = Callable[[bytes, bytes], bool]
 _MAX_NAMED_KEYS = 3  # an error names no more than these
 # Every attempt hashes all that is signed; who sends it may send any number of signatures.
 _MAX_ATTEMPTS = 100_000
-_MAX_HASHED_BYTES = 16 << 30
+_MAX_HASHED_BYTES = 4 << 30
 _SUCCESS = ": Signature verified successfully with key "
 
 
