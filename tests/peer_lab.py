@@ -46,6 +46,13 @@ class Vendor(NamedTuple):
         words = (f"--branch={name}", f"--timestamp=@{when}", *signed, tree)
         return must(ours("commit", f"--repo={self.repo}", *words))
 
+    def commit_of(self, name: str) -> str:
+        """Return the checksum that a ref of the collection has.
+
+        A short name may begin the checksum of another commit, which `rev-parse` would take it for.
+        """
+        return (self.repo / "refs/heads" / name).read_text().strip()
+
     def publish(self) -> None:
         """Make the summary."""
         must(ours("summary", f"--repo={self.repo}", "--update"))

@@ -64,7 +64,7 @@ def test_good_peer_is_pulled_and_gets_nothing_of_the_remotes_secrets(
     cookie = ("127.0.0.1", "/", "secret", "value")
     must(ours("remote", "add-cookie", f"--repo={client}", "vendor", *cookie))
     pull_found(client, find_at(client, server))
-    commit = must(ours("rev-parse", f"--repo={vendor.repo}", "a"))
+    commit = vendor.commit_of("a")
     assert pulled_refs(client) == {"a": commit}
     assert len(server.requests) == len(set(server.requests))
     assert not any("cookie" in headers for headers in server.seen)
@@ -226,7 +226,7 @@ def dripping(server: ScriptedServer) -> str:
 
 
 def _vendors_commit(vendor: Vendor) -> Checksum:
-    return parse_checksum(must(ours("rev-parse", f"--repo={vendor.repo}", "a")))
+    return parse_checksum(vendor.commit_of("a"))
 
 
 def test_dripping_peer_costs_a_configured_remote_no_more_than_the_time(

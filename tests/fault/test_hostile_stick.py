@@ -48,7 +48,7 @@ class Place:
         self.client = path / "client"
         self.stick = path / "stick"
         self.repo = self.stick / ".ostree/repo"
-        self.commit = must(ours("rev-parse", f"--repo={self.vendor.repo}", "a"))
+        self.commit = self.vendor.commit_of("a")
 
     def object(self, ending: str) -> Path:
         """Return the stick's only object of a kind."""
