@@ -25,9 +25,9 @@ _TIMEOUT_S = 300.0
 _MAX_MEMORY_BYTES = 512 << 20  # a kilobyte of compressed packets can stand for gigabytes of keys
 
 _COMMON = ("--batch", "--no-tty", "--no-greeting")
-# A private home: nothing comes from anyone's configuration but that of the system, which GnuPG reads
-# whatever one says, no key from the network, and no agent is left behind. Trust is flat: whatever
-# key is in the home counts.
+# A private home: nothing comes from anyone's configuration but that of the system, which GnuPG
+# always reads, no key from the network, and no agent is left behind. Trust is flat: whatever key is
+# in the home counts.
 _PRIVATE = (
     "--no-options",
     "--no-autostart",
