@@ -202,6 +202,19 @@ def test_signing_adds_and_deleting_removes(repo: Repo) -> None:
     assert repo.signatures.delete("main", [second.public_key]) == 0
 
 
+def test_all_that_is_wrong_is_told(repo: Repo, keys: GpgHome) -> None:
+    key, other = SigningKey.generate(), SigningKey.generate("spki")
+    trusted = [key.public_key, other.public_key]
+    with pytest.raises(VerificationError) as failed:
+        repo.signatures.verify_with("main", trusted, gpg_keys=keys.armored(0).read_bytes())
+    assert str(failed.value).split("; ") == [
+        "ed25519: commit have no signatures of my type",
+        "spki: commit have no signatures of my type",
+        "GPG verification enabled, but no signatures found "
+        "(use gpg-verify=false in remote config to disable)",
+    ]
+
+
 def test_failure_of_one_key_adds_no_signature(repo: Repo, keys: GpgHome) -> None:
     with pytest.raises(NotFoundError, match="No gpg key found"):
         repo.signatures.sign(

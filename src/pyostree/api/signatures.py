@@ -154,7 +154,10 @@ class Signatures:
             except OstreeError as err:
                 failures.append(str(err))
         if gpg_keys:
-            return _check_gpg(gpg_keys, data, metadata)
+            try:
+                return _check_gpg(gpg_keys, data, metadata)
+            except VerificationError as err:
+                failures.append(str(err))
         raise VerificationError("; ".join(failures))
 
     def delete(
