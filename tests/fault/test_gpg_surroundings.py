@@ -24,7 +24,7 @@ from pyostree.sign.gpg.program import HOME_PREFIX, KEYRING, run_private
 from pyostree.sign.gpg.result import describe
 from pyostree.sign.gpg.session import Session
 from pyostree.sign.gpg.verifier import GpgVerifier
-from repo_lab import commit, make_repo, must, ours, reference, write_files
+from repo_lab import Command, commit, make_repo, must, ours, reference, write_files
 
 DATA = b"a commit"
 PROGRAM = "pyostree.sign.gpg.program"
@@ -359,3 +359,34 @@ def test_keys_that_unfold_to_gigabytes_are_given_up(
     good = sign(home, KEYS[0])
     assert not is_good(Keyrings((), (packet,)), good)
     assert is_good(Keyrings((), (packet, sound)), good)
+
+
+@pytest.mark.parametrize("command", [ours, reference], ids=["ours", "reference"])
+def test_keys_cannot_be_listed_without_a_place_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    repo = make_repo(tmp_path / "repo")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
+    result = command("remote", "gpg-list-keys", f"--repo={repo}")
+    assert (result.status, result.err) == (1, "error: GPG: No such file or directory\n")
+
+
+@pytest.mark.parametrize("command", [ours, reference], ids=["ours", "reference"])
+def test_missing_home_is_named_by_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: GpgHome, command: Command
+) -> None:
+    repo = make_repo(tmp_path / "repo")
+    must(
+        ours(
+            "commit",
+            f"--repo={repo}",
+            "-b",
+            "m",
+            *home.options(KEYS[0]),
+            write_files(tmp_path / "t", {}),
+        )
+    )
+    monkeypatch.chdir(tmp_path)
+    result = command("show", f"--repo={repo}", "--gpg-homedir=nowhere", "m")
+    missing = f"error: opendir({tmp_path}/nowhere): No such file or directory\n"
+    assert (result.status, result.err) == (1, missing)

@@ -13,7 +13,7 @@ from pyostree.api.publish import make_signers
 from pyostree.errors import NotFoundError, OstreeError, VerificationError
 from pyostree.sign.commits import read_commit
 from pyostree.sign.detached import check_signed, replace_signatures, signatures_under
-from pyostree.sign.engine import find_engine
+from pyostree.sign.engine import Success, find_engine
 
 if TYPE_CHECKING:
     from pyostree.formats.commit import Metadata
@@ -248,13 +248,12 @@ def _without(
     return replace_signatures(metadata, kept, engine.metadata_key), len(before) - len(kept)
 
 
-def _describe(success: str) -> Signature:
+def _describe(success: Success) -> Signature:
     """Return what a program is told in place of what is printed."""
     from pyostree.sign.engines.key_pairs import format_public_key
-    from pyostree.sign.engines.keyed import parse_success
 
-    name, key = parse_success(success)
-    return Signature(name, SignatureState.GOOD, format_public_key(name, key), success)
+    text = format_public_key(success.engine, success.key)
+    return Signature(success.engine, SignatureState.GOOD, text, str(success))
 
 
 def _describe_gpg(signature: GpgSignature) -> Signature:

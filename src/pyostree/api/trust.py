@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pyostree.api.keys import GpgPublicKey, PublicKey, PublicKeyFile, describe_gpg_key
 from pyostree.errors import ConflictError
-from pyostree.remote.keyrings import open_key_list
+from pyostree.remote.keyrings import list_trusted_keys
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.sign_keys import read_keys
 from pyostree.repo.repo import Repo
@@ -55,8 +55,7 @@ def sign_verify_settings(keys: Iterable[PublicKey | PublicKeyFile]) -> dict[str,
 
 def list_remote_keys(repo: Repo, name: str) -> tuple[GpgPublicKey | PublicKey, ...]:
     """Return the keys of a remote itself, those of OpenPGP first."""
-    with open_key_list(repo, name) as verifier:
-        gpg = tuple(map(describe_gpg_key, verifier.list_keys()))
+    gpg = tuple(map(describe_gpg_key, list_trusted_keys(repo, name)))
     return (*gpg, *_engine_keys(Remotes.load(repo), name))
 
 

@@ -27,11 +27,10 @@ class Args(NamedTuple):
 
 def run(args: Args, repo: Repo, out: TextIO) -> None:
     """List the keys of a remote, or those that count for all remotes without keys of their own."""
-    from pyostree.remote.keyrings import open_key_list
+    from pyostree.remote.keyrings import list_trusted_keys
 
-    with open_key_list(repo, args.name) as verifier:
-        for key in verifier.list_keys():
-            out.write("".join(f"{line}\n" for line in _key_lines(key)))
+    for key in list_trusted_keys(repo, args.name):
+        out.write("".join(f"{line}\n" for line in _key_lines(key)))
 
 
 def _key_lines(key: Key) -> Iterator[str]:

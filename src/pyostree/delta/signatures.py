@@ -11,7 +11,7 @@ from pyostree.formats.delta_signed import SignedSuperblock, encode_signed, split
 from pyostree.formats.superblock_layout import Buffer
 from pyostree.repo.repo import Repo
 from pyostree.sign.detached import signatures_under
-from pyostree.sign.engine import DEFAULT_ENGINE, Engine, Verifier, find_engine
+from pyostree.sign.engine import DEFAULT_ENGINE, Engine, Success, Verifier, find_engine
 from pyostree.sign.key_files import read_key_file
 from pyostree.sign.trust import NoKeyFilesError, TrustedKeys, load_key_directories, load_key_file
 
@@ -162,7 +162,7 @@ class SuperblockCheck(Closing):
             return None
 
 
-def check_signed_superblock(signed: SignedSuperblock | None, verifier: Verifier) -> str:
+def check_signed_superblock(signed: SignedSuperblock | None, verifier: Verifier) -> Success:
     """Return what is to be said of a superblock that is signed well.
 
     Args:

@@ -18,6 +18,7 @@ from pyostree.sign.gpg.keyrings import (
     global_keyrings,
     read_key_files,
 )
+from pyostree.sign.gpg.keys import Key
 from pyostree.sign.gpg.result import GpgSignature, require_valid
 from pyostree.sign.gpg.verifier import GpgVerifier
 
@@ -55,11 +56,11 @@ def verify_gpg_summary(
     return found
 
 
-def open_key_list(repo: Repo, name: str | None) -> GpgVerifier:
-    """Return a verifier with the keys of a remote alone, or for None those trusted globally."""
-    if name is None:
-        return GpgVerifier(global_keyrings())
-    return GpgVerifier(_own_keyrings(Remotes.load(repo), name))
+def list_trusted_keys(repo: Repo, name: str | None) -> tuple[Key, ...]:
+    """Return the keys of a remote alone, or for None those that are trusted globally."""
+    own = global_keyrings() if name is None else _own_keyrings(Remotes.load(repo), name)
+    with doing("GPG"), GpgVerifier(own) as verifier:
+        return verifier.list_keys()
 
 
 def _own_keyrings(remotes: Remotes, name: str) -> Keyrings:

@@ -11,7 +11,7 @@ from pyostree.formats.objects import Checksum
 from pyostree.remote.endpoints import is_engine_demanded
 from pyostree.remote.remotes import Remotes
 from pyostree.sign.detached import check_signed, signatures_under
-from pyostree.sign.engine import Engine, Verifier, all_engines, find_engine
+from pyostree.sign.engine import Engine, Success, Verifier, all_engines, find_engine
 from pyostree.sign.trust import TrustedKeys, load_key_file
 
 FOR_COMMITS, FOR_SUMMARY = "sign-verify", "sign-verify-summary"
@@ -35,7 +35,7 @@ class EngineDemand(Closing):
         for verifier in self._verifiers:
             verifier.close()
 
-    def check_fetched(self, data: bytes, metadata: Metadata | None) -> str:
+    def check_fetched(self, data: bytes, metadata: Metadata | None) -> Success:
         """Let a commit pass that has just come, or not; return what is to be said of it.
 
         Args:
@@ -51,22 +51,22 @@ class EngineDemand(Closing):
         except VerificationError as err:
             raise VerificationError(f"Can't verify commit: {err}") from err
 
-    def check_stored(self, checksum: Checksum, data: bytes, metadata: Metadata | None) -> str:
+    def check_stored(self, checksum: Checksum, data: bytes, metadata: Metadata | None) -> Success:
         """Do the same for a commit that is in a repository (arguments as `check_fetched`)."""
         found, failures = _ask(self._verifiers, data, metadata)
         if found is None:
             raise VerificationError(f"Can't verify commit {checksum}: {failures[0]}")
         return found
 
-    def check_summary(self, data: bytes, metadata: Metadata) -> str:
+    def check_summary(self, data: bytes, metadata: Metadata) -> Success:
         """Do the same for a summary, whose signatures are in `metadata`."""
         return self._check_signed(data, metadata)
 
-    def check_superblock(self, data: bytes, metadata: Metadata) -> str:
+    def check_superblock(self, data: bytes, metadata: Metadata) -> Success:
         """Do the same for a static delta, whose signatures are in `metadata`."""
         return self._check_signed(data, metadata)
 
-    def _check_signed(self, data: bytes, metadata: Metadata) -> str:
+    def _check_signed(self, data: bytes, metadata: Metadata) -> Success:
         """Ask the engines for which there are signatures."""
         concerned = [
             verifier
@@ -153,7 +153,7 @@ def _unusable(message: str, reason: Exception) -> ConfigError:
 
 def _ask(
     verifiers: Sequence[Verifier], data: bytes, metadata: Metadata | None
-) -> tuple[str | None, list[str]]:
+) -> tuple[Success | None, list[str]]:
     """Return what the first content verifier says, or None and why no one is content."""
     failures = []
     for verifier in verifiers:

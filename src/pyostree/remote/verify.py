@@ -13,6 +13,7 @@ from pyostree.remote.keyrings import open_remote_verifier
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.sign_keys import FOR_COMMITS, read_engine_demand
 from pyostree.sign.detached import decode_signatures
+from pyostree.sign.engine import Success
 from pyostree.sign.gpg.detached import verify_gpg
 from pyostree.sign.gpg.result import GpgSignature, require_valid
 
@@ -26,7 +27,7 @@ class CommitVerification(NamedTuple):
     """
 
     gpg: tuple[GpgSignature, ...]
-    engines: str | None
+    engines: Success | None
 
 
 def verify_commit_data(

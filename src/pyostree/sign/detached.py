@@ -9,7 +9,7 @@ from pyostree.formats.aligned_array import split_dictionary
 from pyostree.formats.commit import Metadata
 from pyostree.formats.gvariant import Variant, decode, lookup
 from pyostree.formats.variant_dict import variant_dict_order
-from pyostree.sign.engine import ENGINE_NAMES, SecretKey, Verifier
+from pyostree.sign.engine import ENGINE_NAMES, SecretKey, Success, Verifier
 
 _TYPE = "aay"
 SIGNATURE_KEYS = ("ostree.gpgsigs", *(f"ostree.sign.{name}" for name in ENGINE_NAMES))
@@ -68,7 +68,7 @@ def with_signature(metadata: Metadata, key: str, signature: bytes) -> Metadata:
     return replace_signatures(metadata, (*before, signature), key)
 
 
-def check_signed(verifier: Verifier, data: bytes, metadata: Metadata | None) -> str:
+def check_signed(verifier: Verifier, data: bytes, metadata: Metadata | None) -> Success:
     """Return what is to be said of `data` whose signatures are in a dictionary.
 
     Args:

@@ -8,13 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
 from pyostree.errors import UnsupportedError
 from pyostree.sign.trust import TrustedKeys
 
 ENGINE_NAMES = ("ed25519", "spki", "dummy")  # in the order in which they are asked
 DEFAULT_ENGINE = "ed25519"
+
+
+class Success(str):
+    """What is to be said of something that is signed well.
+
+    Attributes:
+        engine: name of the kind of signature, ``gpg`` for OpenPGP.
+        key: the public key that it is by; of OpenPGP its fingerprint.
+    """
+
+    __slots__ = ("engine", "key")
+    engine: str
+    key: bytes
+
+    def __new__(cls, text: str, engine: str, key: bytes) -> Self:
+        made = super().__new__(cls, text)
+        made.engine, made.key = engine, key
+        return made
 
 
 class SecretKey(Protocol):
@@ -39,7 +57,7 @@ class Verifier(Protocol):
     def metadata_key(self) -> str:
         """Under which key of detached metadata or ``summary.sig`` its signatures are."""
 
-    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> str:
+    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> Success:
         """Return what is to be said of `data` that is signed well.
 
         Args:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyostree.errors import UnsupportedError, VerificationError
-from pyostree.sign.engine import Engine
+from pyostree.sign.engine import Engine, Success
 from pyostree.sign.trust import TrustedKeys
 
 _NAME = "dummy"
@@ -43,7 +43,7 @@ class DummyVerifier:
     def __init__(self, keys: TrustedKeys | None) -> None:
         self._key = keys.trusted[-1] if keys is not None and keys.trusted else None
 
-    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> str:
+    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> Success:
         """Return what is to be said of data with the key among its signatures.
 
         Raises:
@@ -59,7 +59,7 @@ class DummyVerifier:
             raise VerificationError(
                 f"signature: dummy: incorrect signatures found: {len(signatures)}"
             )
-        return "dummy: Signature verified"
+        return Success("dummy: Signature verified", _NAME, self._key)
 
     def close(self) -> None:
         """Do nothing."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyostree.errors import FormatError, VerificationError
+from pyostree.sign.engine import Success
 from pyostree.sign.trust import TrustedKeys, load_key_directories
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ _MAX_NAMED_KEYS = 3  # an error names no more than these
 # Every attempt hashes all that is signed; who sends it may send any number of signatures.
 _MAX_ATTEMPTS = 100_000
 _MAX_HASHED_BYTES = 4 << 30
-_SUCCESS = ": Signature verified successfully with key "
 
 
 class KeyedVerifier:
@@ -54,7 +54,7 @@ class KeyedVerifier:
         """Under which key the signatures are."""
         return self._engine.metadata_key
 
-    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> str:
+    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> Success:
         """Return what is to be said of `data` that is signed well.
 
         Raises:
@@ -72,7 +72,8 @@ class KeyedVerifier:
             for key in keys:
                 self._check_form(signature)
                 if self._is_by(key, signature, data):
-                    return f"{name}{_SUCCESS}'{key.hex()}'"
+                    text = f"{name}: Signature verified successfully with key '{key.hex()}'"
+                    return Success(text, name, key)
         raise VerificationError(f"{name}: {_failure(keys, len(signatures))}")
 
     def close(self) -> None:
@@ -100,15 +101,6 @@ class KeyedVerifier:
         if key not in self._opened:
             self._opened[key] = self._open_key(key)
         return self._opened[key](signature, data)
-
-
-def parse_success(text: str) -> tuple[str, bytes]:
-    """Return the engine, and its key, that `KeyedVerifier.check` was content with.
-
-    Of an engine without such keys the key is empty.
-    """
-    name, success, key = text.partition(_SUCCESS)
-    return (name, bytes.fromhex(key[1:-1])) if success else (text.partition(":")[0], b"")
 
 
 def _failure(keys: tuple[bytes, ...], signature_count: int) -> str:

@@ -53,9 +53,9 @@ def home_keyrings(path: str) -> Keyrings:
     """Return the keyrings in a GnuPG home; ``pubring.kbx`` is none.
 
     Raises:
-        OSError: it cannot be read, with the note ``opendir(PATH)``.
+        OSError: it cannot be read, with the note ``opendir(PATH)``, PATH being absolute.
     """
-    with _open(path) as directory:
+    with _open(os.path.abspath(path)) as directory:
         return keyrings_in(directory)
 
 

@@ -10,6 +10,7 @@ from pyostree.errors import FormatError, VerificationError, doing
 from pyostree.formats.openpgp import count_signatures, dearmor
 from pyostree.fs.dir import Dir
 from pyostree.fs.tempdir import private_directory
+from pyostree.sign.engine import Success
 from pyostree.sign.gpg.copies import require_copies
 from pyostree.sign.gpg.keyrings import MAX_KEYRING_BYTES, Keyrings
 from pyostree.sign.gpg.keys import MIN_ID_LENGTH, Key, parse_keys
@@ -55,7 +56,7 @@ class GpgVerifier(Closing):
         """Under which key the signatures are kept that it verifies."""
         return METADATA_KEY
 
-    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> str:
+    def check(self, data: bytes, signatures: tuple[bytes, ...] | None) -> Success:
         """Return the descriptions of all signatures of `data`, one of which is valid at least.
 
         Raises:
@@ -65,7 +66,9 @@ class GpgVerifier(Closing):
             raise VerificationError(NO_SIGNATURES)
         found = self.verify(data, signatures)
         require_valid(found)
-        return "".join(map(describe, found))
+        valid = next(one for one in found if one.is_valid)
+        fingerprint = bytes.fromhex(valid.status.fingerprint)
+        return Success("".join(map(describe, found)), "gpg", fingerprint)
 
     def verify(self, data: bytes, signatures: Sequence[bytes]) -> tuple[GpgSignature, ...]:
         """Return what is to be said about each signature of `data`.
