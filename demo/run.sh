@@ -19,6 +19,13 @@ case $OSTREE in
 esac
 export OSTREE
 
+case $here/ in
+    /srv/*)
+        echo "The demo covers /srv with its own: run it from a checkout elsewhere" >&2
+        exit 1
+        ;;
+esac
+
 if [ -z "${DEMO_WORK:-}" ]; then
     DEMO_PACKAGES=$("$here/fetch-packages") # now: inside there is no network but the demo's own
     DEMO_WORK=$(mktemp -d "${TMPDIR:-/tmp}/pyostree-demo.XXXXXX")
