@@ -76,7 +76,8 @@ class Workshop:
         if path.exists():
             old = self.root / "old"
             old.mkdir(exist_ok=True)
-            path.rename(old / f"{len(os.listdir(old))}-{path.name}")
+            # A name of its own: what a run left that was killed may be there in part.
+            path.rename(Path(tempfile.mkdtemp(dir=old)) / path.name)
 
     def sweep(self) -> None:
         """Delete what was put aside."""
