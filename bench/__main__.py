@@ -45,6 +45,9 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+    if not tasks:
+        print("No task of that name; --list tells all of them", file=sys.stderr)
+        return 1
     ours, reference = Tool("ours", args.ours.absolute()), _reference(args)
     size = "tree" if args.tree else args.size
     parent = args.work or cache_dir() / f"work-{size}"
