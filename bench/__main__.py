@@ -58,8 +58,11 @@ def main() -> int:
     rows = []
     width = max(len(task.name) for task in tasks) + 1
     _print_head(width)
-    state = Path(tempfile.mkdtemp(prefix="bench-server"))
-    with serving(parent, state) as shop.url, closing(shop):
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-server", ignore_cleanup_errors=True) as state,
+        serving(parent, Path(state)) as shop.url,
+        closing(shop),
+    ):
         for task in tasks:
             rows.append(_run_task(task, shop, (ours, reference), runs=args.runs))
             _print_row(rows[-1], width)
