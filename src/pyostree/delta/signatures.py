@@ -12,7 +12,7 @@ from pyostree.formats.superblock_layout import Buffer
 from pyostree.repo.repo import Repo
 from pyostree.sign.detached import signatures_under
 from pyostree.sign.engine import DEFAULT_ENGINE, Engine, Success, Verifier, find_engine
-from pyostree.sign.key_files import read_key_file
+from pyostree.sign.key_files import read_key_file, split_lines
 from pyostree.sign.trust import NoKeyFilesError, TrustedKeys, load_key_directories, load_key_file
 
 NO_SIGNATURES = "no signatures in static-delta"
@@ -62,8 +62,7 @@ def read_secret_texts(path: str) -> tuple[str, ...]:
     content = read_key_file(path)
     if not content:
         raise FormatError(f"No keys in file '{path}'")
-    lines = content.removesuffix(b"\n").split(b"\n")
-    return tuple(os.fsdecode(line) for line in lines)
+    return tuple(map(os.fsdecode, split_lines(content)))
 
 
 class DeltaKeys(NamedTuple):

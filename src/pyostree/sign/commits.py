@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
-from pyostree.errors import ChecksumMismatchError, doing
+from pyostree.errors import doing
 from pyostree.formats.commit import Metadata, decode_metadata
 from pyostree.formats.objects import Checksum, ObjectName, ObjectType
 from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.repo import Repo
+from pyostree.repo.verify import read_hashed
 from pyostree.sign.detached import SIGNATURE_KEYS, signatures_under, with_signature
 
 _TURN_NAME = "sign-lock"  # in tmp/
@@ -94,8 +94,4 @@ def read_commit(repo: Repo, checksum: Checksum) -> bytes:
         ObjectNotFoundError: it is not in the repository.
         ChecksumMismatchError: what is there has another checksum.
     """
-    data = repo.store.read_metadata(ObjectName(checksum, ObjectType.COMMIT))
-    actual = Checksum(hashlib.sha256(data).digest())
-    if actual != checksum:
-        raise ChecksumMismatchError("commit", str(checksum), str(actual))
-    return data
+    return read_hashed(repo.store, ObjectName(checksum, ObjectType.COMMIT))

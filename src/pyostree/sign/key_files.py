@@ -33,6 +33,11 @@ def read_key_file(path: str) -> bytes:
         raise NotFoundError(f"File object '{path}' is not a regular file") from None
 
 
+def split_lines(content: bytes) -> list[bytes]:
+    """Return the lines of a file with a key in each; the last one may end with the file."""
+    return content.removesuffix(b"\n").split(b"\n") if content else []
+
+
 def open_key_file(path: str) -> bytes:
     """Return the content of a file of keys that is named to sign a new commit.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
-from pyostree.formats.commit import Metadata
 from pyostree.repo.commit_metadata import Signer
 from pyostree.sign.detached import add_signature
 from pyostree.sign.signers import file_signers, key_signers
@@ -81,9 +81,4 @@ def _gpg_signers(keys: Sequence[str], home: str | None) -> tuple[Signer, ...]:
 def _gpg_summary_signer(key_id: str, home: str | None) -> Signer:
     from pyostree.sign.gpg.signer import GpgKey
 
-    key = GpgKey(key_id, home)
-
-    def sign(data: bytes, metadata: Metadata) -> Metadata:
-        return add_signature(key, data, metadata)
-
-    return sign
+    return partial(add_signature, GpgKey(key_id, home))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pyostree.errors import UnsupportedError, VerificationError
 from pyostree.sign.engine import Engine, Success
+from pyostree.sign.key_files import split_lines
 from pyostree.sign.trust import TrustedKeys
 
 _NAME = "dummy"
@@ -82,8 +83,7 @@ class Dummy:
 
     def read_secret_keys(self, content: bytes) -> Iterator[DummySecretKey]:
         """Give the lines of a file (errors as `parse_secret_key`)."""
-        lines = content.removesuffix(b"\n").split(b"\n") if content else ()
-        return (self.parse_secret_key(os.fsdecode(line)) for line in lines)
+        return (self.parse_secret_key(os.fsdecode(line)) for line in split_lines(content))
 
     def parse_public_key(self, text: str) -> bytes:
         """Return the text as a key."""

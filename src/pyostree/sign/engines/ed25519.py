@@ -16,7 +16,7 @@ from pyostree.formats.lenient_base64 import decode_lenient_base64
 from pyostree.sign.engine import Engine
 from pyostree.sign.engines.edwards import is_weak_ed25519
 from pyostree.sign.engines.keyed import Check, KeyedVerifier
-from pyostree.sign.key_files import KeyFileError
+from pyostree.sign.key_files import KeyFileError, split_lines
 from pyostree.sign.trust import TrustedKeys
 
 _NAME = "ed25519"
@@ -124,8 +124,8 @@ def _check_form(signature: bytes) -> None:
 
 
 def _iter_lines(content: bytes) -> Iterator[str]:
-    """Give the lines of a file of keys; the last one may end with the file."""
-    for line in content.removesuffix(b"\n").split(b"\n") if content else ():
+    """Give the lines of a file of keys."""
+    for line in split_lines(content):
         if not line:
             raise KeyFileError("Invalid base64 blob format")
         yield line.decode("ascii", "replace")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyostree.errors import ConflictError, VerificationError
 from pyostree.formats.commit import Metadata
 from pyostree.repo.commit_metadata import Signer
-from pyostree.sign.detached import replace_signatures, signatures_under, with_signature
+from pyostree.sign.detached import add_signature, replace_signatures, signatures_under
 from pyostree.sign.gpg.keyrings import Keyrings, with_trusted
 from pyostree.sign.gpg.result import METADATA_KEY, NO_SIGNATURES, GpgSignature
 from pyostree.sign.gpg.signer import GpgKey
@@ -41,7 +41,7 @@ def add_gpg_signature(key: GpgKey, data: bytes, metadata: Metadata) -> Metadata:
         NotFoundError: there is no such secret key.
     """
     check_is_first(key, data, metadata)
-    return with_signature(metadata, METADATA_KEY, key.sign(data))
+    return add_signature(key, data, metadata)
 
 
 def gpg_signer(key_id: str, homedir: str | None = None) -> Signer:
