@@ -326,9 +326,9 @@ def test_what_is_said_of_a_commit_that_is_stored(
 )
 def test_what_is_said_of_a_summary(both: EngineDemand, metadata: Metadata, message: str) -> None:
     with pytest.raises(VerificationError) as caught:
-        both.check_summary(DATA, metadata)
+        both.check_signed(DATA, metadata)
     assert describe(caught.value) == message
-    assert both.check_summary(DATA, signed(SPKI)) == SPKI.said
+    assert both.check_signed(DATA, signed(SPKI)) == SPKI.said
 
 
 GOOD = encode_metadata(signed(*PAIRS))

@@ -38,7 +38,7 @@ class DeltaSignatures:
         signed = split_signed(data)
         if signed is not None and self._engines is not None:
             with doing(f"Static delta {name}"):
-                self._engines.check_superblock(bytes(signed.data), signed.signatures)
+                self._engines.check_signed(bytes(signed.data), signed.signatures)
             return signed.data
         if self._is_needed:
             return None

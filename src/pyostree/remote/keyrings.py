@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 from pyostree.errors import ConfigError, doing
+from pyostree.formats.commit import Metadata
 from pyostree.remote.remotes import Remotes
 from pyostree.repo.lock import one_at_a_time
 from pyostree.repo.repo import Repo
-from pyostree.sign.detached import decode_signatures
 from pyostree.sign.gpg.detached import verify_gpg
 from pyostree.sign.gpg.importer import import_keys
 from pyostree.sign.gpg.keyrings import (
@@ -39,19 +39,19 @@ def open_remote_verifier(remotes: Remotes, name: str) -> GpgVerifier:
     return GpgVerifier(keyrings)
 
 
-def verify_gpg_summary(
-    remotes: Remotes, name: str, summary: bytes, signature: bytes
+def verify_by_remote(
+    remotes: Remotes, name: str, data: bytes, metadata: Metadata
 ) -> tuple[GpgSignature, ...]:
-    """Return the signatures of a remote's summary.
+    """Return the signatures of a commit or summary, verified with the keys of a remote.
 
     Args:
-        signature: the file ``summary.sig``.
+        metadata: the dictionary that holds them.
 
     Raises:
         VerificationError: none of them is valid.
     """
     with open_remote_verifier(remotes, name) as verifier:
-        found = verify_gpg(verifier, summary, decode_signatures(signature))
+        found = verify_gpg(verifier, data, metadata)
     require_valid(found)
     return found
 

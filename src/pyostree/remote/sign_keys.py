@@ -47,7 +47,7 @@ class EngineDemand(Closing):
         if metadata is None:
             raise VerificationError("Can't verify commit without detached metadata")
         try:
-            return self._check_signed(data, metadata)
+            return self.check_signed(data, metadata)
         except VerificationError as err:
             raise VerificationError(f"Can't verify commit: {err}") from err
 
@@ -58,16 +58,11 @@ class EngineDemand(Closing):
             raise VerificationError(f"Can't verify commit {checksum}: {failures[0]}")
         return found
 
-    def check_summary(self, data: bytes, metadata: Metadata) -> Success:
-        """Do the same for a summary, whose signatures are in `metadata`."""
-        return self._check_signed(data, metadata)
+    def check_signed(self, data: bytes, metadata: Metadata) -> Success:
+        """Do the same for a summary or static delta, whose signatures are in `metadata`.
 
-    def check_superblock(self, data: bytes, metadata: Metadata) -> Success:
-        """Do the same for a static delta, whose signatures are in `metadata`."""
-        return self._check_signed(data, metadata)
-
-    def _check_signed(self, data: bytes, metadata: Metadata) -> Success:
-        """Ask the engines for which there are signatures."""
+        Only engines for which there are signatures are asked.
+        """
         concerned = [
             verifier
             for verifier in self._verifiers

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pyostree.closing import Closing
 from pyostree.errors import VerificationError
-from pyostree.remote.keyrings import verify_gpg_summary
+from pyostree.remote.keyrings import verify_by_remote
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.sign_keys import FOR_SUMMARY, EngineDemand
 from pyostree.sign.detached import decode_signatures
@@ -71,13 +71,13 @@ class SummaryDemand(Closing):
         found: tuple[GpgSignature, ...] = ()
         if self._gpg_owner is not None:
             say = ("GPG", FOR_SUMMARY_BY_GPG, wording)
-            found = verify_gpg_summary(
-                self._remotes, self._gpg_owner, *_require(summary, signature, *say)
-            )
+            data, signed = _require(summary, signature, *say)
+            metadata = decode_signatures(signed)
+            found = verify_by_remote(self._remotes, self._gpg_owner, data, metadata)
         if self._engines is not None:
             say = (wording.engines, FOR_SUMMARY, wording)
             data, signed = _require(summary, signature, *say)
-            self._engines.check_summary(data, decode_signatures(signed))
+            self._engines.check_signed(data, decode_signatures(signed))
         return found
 
 

@@ -9,13 +9,12 @@ from pyostree.errors import FormatError, VerificationError
 from pyostree.formats.commit import Metadata
 from pyostree.formats.objects import MAX_METADATA_BYTES
 from pyostree.remote.endpoints import read_demands
-from pyostree.remote.keyrings import open_remote_verifier
+from pyostree.remote.keyrings import verify_by_remote
 from pyostree.remote.remotes import Remotes
 from pyostree.remote.sign_keys import FOR_COMMITS, read_engine_demand
 from pyostree.sign.detached import decode_signatures
 from pyostree.sign.engine import Success
-from pyostree.sign.gpg.detached import verify_gpg
-from pyostree.sign.gpg.result import GpgSignature, require_valid
+from pyostree.sign.gpg.result import GpgSignature
 
 
 class CommitVerification(NamedTuple):
@@ -64,7 +63,7 @@ def verify_commit_data(
         )
     with demand or nullcontext():
         metadata = _decode(commit, detached)
-        gpg = _verify_gpg(remotes, name, commit, metadata) if wants_gpg else ()
+        gpg = verify_by_remote(remotes, name, commit, metadata) if wants_gpg else ()
         engines = None if demand is None else demand.check_fetched(commit, metadata)
     return CommitVerification(gpg, engines)
 
@@ -80,12 +79,3 @@ def _decode(commit: bytes, detached: bytes | None) -> Metadata:
 def _check_size(what: str, data: bytes) -> None:
     if len(data) > MAX_METADATA_BYTES:
         raise FormatError(f"{what} is {len(data)} bytes, exceeding maximum {MAX_METADATA_BYTES}")
-
-
-def _verify_gpg(
-    remotes: Remotes, name: str, commit: bytes, metadata: Metadata
-) -> tuple[GpgSignature, ...]:
-    with open_remote_verifier(remotes, name) as verifier:
-        found = verify_gpg(verifier, commit, metadata)
-    require_valid(found)
-    return found
